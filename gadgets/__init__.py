@@ -1,0 +1,1 @@
+"""What turns readouts into images: the gadgets, in the order in which data flows."""

@@ -1,0 +1,49 @@
+"""The project's one Fourier transform: centred, orthonormal, so that white noise keeps its variance."""
+
+from collections.abc import Callable
+
+import torch
+
+
+def to_image(kspace: torch.Tensor, axes: tuple[int, ...] = (-1,)) -> torch.Tensor:
+    """Inverse transform along ``axes`` (negative); index n // 2 is frequency 0 and position 0.
+
+    x[m] = n^-1/2 sum_k X[k] exp(+2 pi i (k - n // 2)(m - n // 2) / n)
+    """
+    return _transform(kspace, axes, inverse=True)
+
+
+def to_kspace(image: torch.Tensor, axes: tuple[int, ...] = (-1,)) -> torch.Tensor:
+    """Forward transform along ``axes``: the adjoint, and the inverse, of ``to_image``."""
+    return _transform(image, axes, inverse=False)
+
+
+def _transform(array: torch.Tensor, axes: tuple[int, ...], *, inverse: bool) -> torch.Tensor:
+    fft: Callable[..., torch.Tensor] = torch.fft.ifftn if inverse else torch.fft.fftn
+    if any(array.shape[axis] % 2 for axis in axes):
+        shifted = torch.fft.ifftshift(array, axes)
+        return torch.fft.fftshift(fft(shifted, dim=axes, norm="ortho"), axes)
+    array = array.clone(memory_format=torch.contiguous_format)
+    _alternate(array, axes)
+    out = fft(array, dim=axes, norm="ortho")
+    _alternate(out, axes)
+    if sum(array.shape[axis] // 2 for axis in axes) % 2:
+        out.neg_()
+    return out
+
+
+def _alternate(array: torch.Tensor, axes: tuple[int, ...]) -> None:
+    """Multiply by (-1)^k in place: for even n a shift by n / 2 in the other domain."""
+    for axis in axes:
+        array.narrow(axis, 1, array.shape[axis] - 1).unfold(axis, 1, 2).neg_()
+
+
+def resize(array: torch.Tensor, axis: int, size: int) -> torch.Tensor:
+    """Crop or zero-fill one axis (negative) about its centre index n // 2."""
+    have = array.shape[axis]
+    start = have // 2 - size // 2
+    if size <= have:
+        return array.narrow(axis, start, size)
+    out = array.new_zeros([*array.shape[:axis], size, *array.shape[axis:][1:]])
+    out.narrow(axis, -start, have).copy_(array)
+    return out

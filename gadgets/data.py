@@ -1,0 +1,208 @@
+"""What flows through a chain. All items are frozen; a gadget makes new ones and never writes into an input."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal, Protocol, TypeAlias
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from gadgets.head import Flag
+
+Value: TypeAlias = str | int | float | Sequence[str] | Sequence[int] | Sequence[float]
+"""A value of an image's meta attributes."""
+
+Notes: TypeAlias = Mapping[str, Value]
+"""What data went through: every gadget adds its entries, and they end in the meta of the images."""
+
+Heads: TypeAlias = NDArray[Any]
+"""Structured array of ``gadgets.head.READOUT_HEAD`` (or ``IMAGE_HEAD``, ``WAVEFORM_HEAD``)."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Readouts:
+    """Consecutive readouts of one shape, one encoding space and one kind."""
+
+    flags: ClassVar[Flag] = Flag(0)
+    """Readouts with one of these flags are of this kind; none: imaging or reference lines."""
+
+    head: Heads
+    """The MRD headers, [readout]."""
+
+    data: NDArray[np.complex64]
+    """The samples, [readout, coil, sample]."""
+
+    trajectory: NDArray[np.float32] | None = None
+    """k-space positions, [readout, sample, dimension]; None when the headers carry none."""
+
+    notes: Notes = field(default_factory=dict)
+
+    @property
+    def encoding(self) -> int:
+        """Which encoding space of the header these readouts belong to."""
+        return int(self.head["encoding_space_ref"][0])
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Block(Readouts):
+    """Imaging and reference lines: the only readouts that may enter k-space."""
+
+    transformed: bool = False
+    """The last axis is the position along the readout (x), no longer k0."""
+
+
+class Noise(Readouts):
+    """Readouts without excitation."""
+
+    flags = Flag.NOISE_MEASUREMENT
+
+
+class Navigation(Readouts):
+    """Navigator echoes."""
+
+    flags = Flag.NAVIGATION
+
+
+class PhaseCorrection(Readouts):
+    """Reference echoes of EPI."""
+
+    flags = Flag.PHASE_CORRECTION
+
+
+class Dummy(Readouts):
+    """Readouts before the steady state."""
+
+    flags = Flag.DUMMY_SCAN
+
+
+class Feedback(Readouts):
+    """Readouts for real-time and hyperpolarisation feedback."""
+
+    flags = Flag.HP_FEEDBACK | Flag.RT_FEEDBACK
+
+
+class SurfaceCoil(Readouts):
+    """Prescan-normalise lines."""
+
+    flags = Flag.SURFACE_COIL_CORRECTION
+
+
+class PhaseStabilization(Readouts):
+    """Phase stabilisation scans and their references."""
+
+    flags = Flag.PHASE_STABILIZATION_REFERENCE | Flag.PHASE_STABILIZATION
+
+
+ASIDE = (Noise, Navigation, PhaseCorrection, Dummy, Feedback, SurfaceCoil, PhaseStabilization)
+"""The kinds that never enter k-space, in the order in which a readout with several flags is claimed."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Waveform:
+    """A stretch of a physiological signal."""
+
+    head: Heads
+    """One ``WAVEFORM_HEAD``, [] (zero-dimensional)."""
+
+    data: NDArray[np.uint32]
+    """[channel, sample]."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Kspace:
+    """One complete buffer: all lines that one image (or series of n) is made of."""
+
+    data: torch.Tensor
+    """complex64, [slice, s, n, coil, k2, k1, k0]; the mean over averages, 0 where nothing was acquired."""
+
+    sampled: torch.Tensor
+    """int32, [slice, s, n, k2, k1]: how many times each line was acquired."""
+
+    head: Heads
+    """The header of the acquired line nearest to the centre of k-space, [slice, s, n]."""
+
+    encoding: int
+    """Which encoding space of the header."""
+
+    transformed: bool = False
+    """The last axis is the position along the readout (x), no longer k0."""
+
+    notes: Notes = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Reference:
+    """The fully sampled lines that calibrate parallel imaging and coil maps, of one slice."""
+
+    data: torch.Tensor
+    """complex64, [coil, k2, k1, k0], the region of the reference lines only; mean over repeats."""
+
+    first: tuple[int, int]
+    """Index of the region's first line in the encoded matrix, (k2, k1)."""
+
+    shape: tuple[int, int, int]
+    """The encoded matrix that the region lies in, (k2, k1, k0)."""
+
+    encoding: int
+    slice: int
+    """Which encoding space and which slice it calibrates."""
+
+    transformed: bool = False
+    """The last axis is the position along the readout (x), no longer k0."""
+
+    notes: Notes = field(default_factory=dict)
+
+
+class CoilNoise(Protocol):
+    """The noise of a coil image: knows the linear map from acquired samples to pixels."""
+
+    def sd(self, weights: torch.Tensor) -> torch.Tensor:
+        """Noise sd (of the real part as of the imaginary part) of sum_c weights[c] image[c].
+
+        ``weights`` complex64 [coil, z, y, x]; the answer is float32 [z, y, x].
+        """
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CoilImage:
+    """An image of each coil, complex, in SNR units; not to be sent: a combination comes next."""
+
+    data: torch.Tensor
+    """complex64, [coil, z, y, x]."""
+
+    head: Heads
+    """One ``IMAGE_HEAD``, []: geometry, counters, time stamps."""
+
+    noise: CoilNoise
+
+    encoding: int
+    notes: Notes = field(default_factory=dict)
+
+
+Role = Literal["image", "gfactor", "noise", "snr", "report"]
+"""What an image shows; ``image`` is the main one, all others are its companions."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Image:
+    """An image that may leave the server."""
+
+    data: torch.Tensor
+    """[channel, z, y, x]; complex64, float32, uint16 or int16."""
+
+    head: Heads
+    """One ``IMAGE_HEAD``, []. Matrix, channels and data type are written from ``data`` when it leaves."""
+
+    role: Role = "image"
+
+    meta: Notes = field(default_factory=dict)
+    """Becomes the meta attributes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Text:
+    """A message for the console."""
+
+    text: str
+    level: Literal["info", "warning"] = "info"

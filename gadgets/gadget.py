@@ -1,0 +1,80 @@
+"""The gadget contract: what a step of a chain is, and what it takes and gives."""
+
+import types
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar, Union, get_args, get_origin, get_type_hints
+
+from pydantic import ConfigDict
+
+from gadgets.errors import ChainError
+from gadgets.scan import Scan
+
+Types = tuple[type, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gadget:
+    """A step of a chain: its fields are its parameters, the frame of ``process`` is its state.
+
+    Code after the loop over ``stream`` is the flush; it runs only when the scan ended with CLOSE. A ``with``
+    around the loop holds a resource and is left in every case.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(
+        extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False
+    )
+
+    def process(self, stream: Iterable[Any], scan: Scan) -> Iterator[Any]:
+        """Turn the items of the stream into others. The annotations of the subclass say which."""
+        raise NotImplementedError(f"{type(self).__name__} has no process")
+
+    @classmethod
+    def signature(cls) -> tuple[Types, Types]:
+        """Types taken and types given, read from the annotations of ``process``."""
+        hints = get_type_hints(cls.process)
+        return _members(get_args(hints["stream"])[0]), _members(get_args(hints["return"])[0])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Map(Gadget):
+    """A gadget without memory: one item in, one item out. Only these may be spread over workers."""
+
+    def one(self, item: Any, scan: Scan) -> Any:  # noqa: ANN401 - the subclass narrows it
+        """The answer to one item. The annotations of the subclass say which types."""
+        raise NotImplementedError(f"{type(self).__name__} has no one")
+
+    def process(self, stream: Iterable[Any], scan: Scan) -> Iterator[Any]:
+        """Answer each item in turn."""
+        return (self.one(item, scan) for item in stream)
+
+    @classmethod
+    def signature(cls) -> tuple[Types, Types]:
+        """Types taken and types given, read from the annotations of ``one``."""
+        hints = get_type_hints(cls.one)
+        return _members(hints["item"]), _members(hints["return"])
+
+
+def _members(hint: Any) -> Types:  # noqa: ANN401 - any annotation
+    if get_origin(hint) in (Union, types.UnionType):
+        return tuple(member for member in get_args(hint) if member is not type(None))
+    return (hint,)
+
+
+def check(chain: Iterable[Gadget], source: Iterable[type]) -> set[type]:
+    """The types that leave the chain when ``source`` enters it: flow' = (flow - taken) + given.
+
+    Raises ChainError where a gadget takes nothing that reaches it.
+    """
+    flow = set(source)
+    for gadget in chain:
+        taken, given = gadget.signature()
+        met = {kind for kind in flow if issubclass(kind, taken)}
+        if not met:
+            raise ChainError(f"{gadget} takes {_names(taken)}, but here the stream carries {_names(flow)}")
+        flow = (flow - met) | set(given)
+    return flow
+
+
+def _names(kinds: Iterable[type]) -> str:
+    return " | ".join(sorted(kind.__name__ for kind in kinds)) or "nothing"

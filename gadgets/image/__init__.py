@@ -1,0 +1,1 @@
+"""Images in, images out: combine, filter, resize, convert."""

@@ -1,0 +1,1 @@
+"""Readouts in, k-space out: accumulate and trigger, reference lines."""

@@ -1,0 +1,1 @@
+"""Readouts in, readouts out: noise, echo position, oversampling."""

@@ -1,0 +1,1 @@
+"""K-space in, coil images out: Fourier, GRAPPA."""

@@ -1,0 +1,109 @@
+"""What every gadget may know about the measurement: the header, in SI units."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from gadgets.errors import DataError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limit:
+    """The range of one encoding counter."""
+
+    minimum: int = 0
+    maximum: int = 0
+    center: int = 0
+
+    @property
+    def size(self) -> int:
+        """How many values the counter takes."""
+        return self.maximum - self.minimum + 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Space:
+    """A matrix and the field of view that it covers."""
+
+    matrix: tuple[int, int, int]
+    """Number of points, (x, y, z)."""
+
+    fov: tuple[float, float, float]
+    """Field of view [m], (x, y, z)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Encoding:
+    """One encoding space: what is acquired and what is to be reconstructed."""
+
+    encoded: Space
+    recon: Space
+    limits: Mapping[str, Limit] = field(default_factory=dict)
+    """By counter: ``kspace_encode_step_0``, ``..._1``, ``..._2``, ``average``, ``slice``, ... as in the header."""
+
+    trajectory: str = "cartesian"
+    acceleration: tuple[int, int] = (1, 1)
+    """Acceleration factor along k1 and k2."""
+
+    calibration: str = "noacceleration"
+    """``embedded``, ``interleaved``, ``separate``, ``external``, ``other`` or ``noacceleration``."""
+
+    interleaving: str | None = None
+    """The counter along which interleaved acceleration shifts its lines."""
+
+    multiband: int = 1
+    echo_train_length: int | None = None
+
+    def limit(self, counter: str) -> Limit | None:
+        """The range of a counter; None when the header does not give it."""
+        return self.limits.get(counter)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sequence:
+    """Times [s] and angles [rad] of the pulse sequence; empty where the header gives none."""
+
+    repetition_time: tuple[float, ...] = ()
+    echo_time: tuple[float, ...] = ()
+    inversion_time: tuple[float, ...] = ()
+    flip_angle: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scan:
+    """The measurement's header. An empty section of it leaves its default here."""
+
+    encodings: tuple[Encoding, ...] = ()
+    sequence: Sequence = field(default_factory=Sequence)
+    noise_bandwidth: float | None = None
+    """Receiver noise bandwidth relative to 1 / dwell time (``relativeReceiverNoiseBandwidth``)."""
+
+    coil_labels: tuple[str, ...] = ()
+    """Coil names in the order of the channels."""
+
+    field_strength: float | None = None
+    """[T]."""
+
+    patient_position: str = ""
+    """``HFS``, ``FFP``, ..."""
+
+    protocol: str = ""
+    measurement_id: str = ""
+    dependencies: tuple[tuple[str, str], ...] = ()
+    """(type, measurement id) of measurements that this one needs."""
+
+    parameters: Mapping[str, float | int | str] = field(default_factory=dict)
+    """The header's user parameters, by name."""
+
+    xml: str = field(default="", repr=False)
+    """The header as it was received."""
+
+    def encoding(self, index: int = 0) -> Encoding:
+        """The encoding space that a readout names.
+
+        Raises DataError when the header does not have it.
+        """
+        if index >= len(self.encodings):
+            raise DataError(
+                f"a readout names encoding space {index}, but the header has {len(self.encodings)} of them"
+            )
+        return self.encodings[index]

@@ -1,0 +1,1 @@
+"""Digital objects, coils, sampling and noise with a known truth."""

@@ -1,0 +1,1 @@
+"""Runs a chain: channels with two ends, one thread a gadget."""

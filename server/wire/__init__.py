@@ -1,0 +1,1 @@
+"""The MRD protocol without input or output of its own: bytes in, items out, and back."""
