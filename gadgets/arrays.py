@@ -21,8 +21,9 @@ def to_kspace(image: torch.Tensor, axes: tuple[int, ...] = (-1,)) -> torch.Tenso
 def _transform(array: torch.Tensor, axes: tuple[int, ...], *, inverse: bool) -> torch.Tensor:
     fft: Callable[..., torch.Tensor] = torch.fft.ifftn if inverse else torch.fft.fftn
     if any(array.shape[axis] % 2 for axis in axes):
-        shifted = torch.fft.ifftshift(array, axes)
-        return torch.fft.fftshift(fft(shifted, dim=axes, norm="ortho"), axes)
+        shifted: torch.Tensor = torch.fft.ifftshift(array, axes)
+        back: torch.Tensor = torch.fft.fftshift(fft(shifted, dim=axes, norm="ortho"), axes)
+        return back
     array = array.clone(memory_format=torch.contiguous_format)
     _alternate(array, axes)
     out = fft(array, dim=axes, norm="ortho")

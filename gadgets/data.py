@@ -1,4 +1,4 @@
-"""What flows through a chain. All items are frozen; a gadget makes new ones and never writes into an input."""
+"""What flows through a chain. Items are frozen: a gadget makes new ones and never writes into an input."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

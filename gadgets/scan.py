@@ -38,7 +38,7 @@ class Encoding:
     encoded: Space
     recon: Space
     limits: Mapping[str, Limit] = field(default_factory=dict)
-    """By counter: ``kspace_encode_step_0``, ``..._1``, ``..._2``, ``average``, ``slice``, ... as in the header."""
+    """By counter, named as in a readout's header: ``kspace_encode_step_1``, ``average``, ``slice``, ..."""
 
     trajectory: str = "cartesian"
     acceleration: tuple[int, int] = (1, 1)
@@ -97,11 +97,16 @@ class Scan:
     xml: str = field(default="", repr=False)
     """The header as it was received."""
 
+    fault: str = ""
+    """Why nothing could be read from the header; empty when something could."""
+
     def encoding(self, index: int = 0) -> Encoding:
         """The encoding space that a readout names.
 
         Raises DataError when the header does not have it.
         """
+        if not self.encodings:
+            raise DataError(self.fault or "the header has no encoding section")
         if index >= len(self.encodings):
             raise DataError(
                 f"a readout names encoding space {index}, but the header has {len(self.encodings)} of them"

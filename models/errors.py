@@ -7,3 +7,7 @@ class ScansideError(Exception):
 
 class ModelError(ScansideError):
     """A model cannot be used: unknown, damaged, or outside its envelope."""
+
+
+class SimulationError(ScansideError):
+    """The scan that is asked for cannot be simulated."""

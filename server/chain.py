@@ -1,0 +1,154 @@
+"""A chain is a list of gadgets; a YAML file is one way to write it down."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from gadgets.data import ASIDE, Block, Image, Text, Waveform
+from gadgets.errors import ChainError
+from gadgets.gadget import Gadget, check
+from server import paths
+from server.registry import find, registry
+
+SOURCE: tuple[type, ...] = (Block, *ASIDE, Waveform, Image)
+"""What a peer may send into a chain."""
+
+SINK: tuple[type, ...] = (Image, Text, Waveform, *ASIDE)
+"""What may reach the end of a chain: it is sent, or counted and dropped by name."""
+
+LIMIT, DEPTH = 64 << 10, 16
+"""The longest [bytes] and deepest YAML text that is read."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One gadget of a chain, still unmade: its name and its parameters."""
+
+    name: str
+    parameters: Mapping[str, Any]
+
+
+def named(name: str, folder: Path | None = None) -> list[Step]:
+    """The chain ``name`` (``.yml`` may be left out) of the installed ones.
+
+    Raises ChainError when there is none, or when the name is a path.
+    """
+    folder = folder or paths.configs()
+    known = chains(folder)
+    plain = name.removesuffix(".yml").removesuffix(".yaml")
+    if plain not in known:
+        shown = name if name.isprintable() and len(name) <= 80 else f"{name[:40]!a}..."
+        raise ChainError(f"no chain is called {shown!r}; known are {', '.join(sorted(known))}")
+    return parse(known[plain].read_text())
+
+
+def chains(folder: Path | None = None) -> dict[str, Path]:
+    """The files of the installed chains, by name."""
+    return {path.stem: path for path in sorted((folder or paths.configs()).glob("*.yml"))}
+
+
+def parse(text: str) -> list[Step]:
+    """The steps of a chain written in YAML.
+
+    Raises ChainError when it is too long, too deep, uses anchors, or is no chain.
+    """
+    if len(text.encode()) > LIMIT:
+        raise ChainError(f"the chain has {len(text.encode())} bytes, at most {LIMIT} are read")
+    try:
+        _plain(text)
+        content = yaml.safe_load(text)
+    except (yaml.YAMLError, RecursionError) as error:
+        raise ChainError(f"malformed YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict) or not isinstance(content.get("chain"), list):
+        raise ChainError("a chain is YAML with the key 'chain' and a list of gadgets under it")
+    if unknown := sorted(set(map(str, content)) - {"chain"}):
+        raise ChainError(f"a chain has only the key 'chain', found also {', '.join(unknown)}")
+    return [_step(entry) for entry in content["chain"]]
+
+
+def _plain(text: str) -> None:
+    """Refuse anchors and deep nesting before anything is built from the text."""
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
+            raise ChainError("a chain may not use YAML anchors or aliases")
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEPTH:
+            raise ChainError(f"the chain is nested deeper than {DEPTH} levels")
+
+
+def _step(entry: object) -> Step:
+    """``Grappa`` or ``Grappa: {kernel: [5, 4]}``."""
+    if isinstance(entry, str):
+        return Step(entry, {})
+    if isinstance(entry, dict) and len(entry) == 1:
+        name, parameters = next(iter(entry.items()))
+        if isinstance(name, str) and isinstance(parameters, dict | None):
+            return Step(name, {str(key): value for key, value in (parameters or {}).items()})
+    raise ChainError(f"a step is a gadget's name, or a name with its parameters; found {entry!r}")
+
+
+def override(steps: Sequence[Step], values: Mapping[str, Any]) -> list[Step]:
+    """The steps with parameters replaced: ``{"Grappa.kernel": [5, 4]}``.
+
+    Raises ChainError for a gadget that the chain does not have.
+    """
+    changed = [Step(step.name, dict(step.parameters)) for step in steps]
+    for key, value in values.items():
+        name, dot, parameter = key.partition(".")
+        met = [step for step in changed if step.name == name]
+        if not dot or not met:
+            raise ChainError(f"parameter {key!r}: the chain has {', '.join(step.name for step in steps)}")
+        for step in met:
+            step.parameters[parameter] = value  # type: ignore[index]
+    return changed
+
+
+def build(steps: Iterable[Step]) -> list[Gadget]:
+    """The gadgets of a chain, checked: parameters by their declarations, types from one to the next.
+
+    Raises ChainError for anything that cannot run.
+    """
+    chain = [_made(step) for step in steps]
+    left = check(chain, SOURCE)
+    stuck = sorted(kind.__name__ for kind in left if not issubclass(kind, (*SINK, Block)))
+    if stuck:
+        raise ChainError(f"the chain ends with {', '.join(stuck)}, which cannot be sent; a gadget is missing")
+    return chain
+
+
+def _made(step: Step) -> Gadget:
+    kind = find(step.name)
+    try:
+        return TypeAdapter(kind).validate_python(dict(step.parameters))
+    except ValidationError as error:
+        raise ChainError("; ".join(_fault(step, kind, each) for each in error.errors())) from None
+
+
+def _fault(step: Step, kind: type[Gadget], error: Any) -> str:  # noqa: ANN401 - pydantic's error details
+    where = ".".join(map(str, (step.name, *error["loc"])))
+    if error["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
+        known = ", ".join(kind.__dataclass_fields__) or "none"
+        return f"{where} is no parameter; {step.name} has {known}"
+    return f"{where} = {error['input']!r}: {error['msg']}"
+
+
+def describe(kind: type[Gadget]) -> dict[str, Any]:
+    """What a gadget takes, gives and can be told, as plain values."""
+    taken, given = kind.signature()
+    return {
+        "name": kind.__name__,
+        "takes": [each.__name__ for each in taken],
+        "gives": [each.__name__ for each in given],
+        "does": (kind.__doc__ or "").strip().splitlines()[0],
+        "parameters": TypeAdapter(kind).json_schema().get("properties", {}),
+    }
+
+
+def catalogue() -> list[dict[str, Any]]:
+    """Every registered gadget, described."""
+    return [describe(kind) for kind in registry().values()]

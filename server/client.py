@@ -1,0 +1,149 @@
+"""The scanner's side of a connection: sends a scan, reads what comes back."""
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+from gadgets.data import Image, Readouts, Waveform
+from server.errors import ProtocolError
+from server.wire import encode
+from server.wire import messages as said
+from server.wire.buffer import Buffer
+from server.wire.kinds import Profile
+
+TICK = 2.5e-3
+"""Seconds of one tick of the acquisition time stamps."""
+
+DAY = round(24 * 3600 / TICK)
+
+
+@dataclass
+class Answer:
+    """What a server said about one scan. Times [s] count from just before the connection."""
+
+    texts: list[str] = field(default_factory=list)
+    images: int = 0
+    arrived: list[float] = field(default_factory=list)
+    """When each image was complete."""
+    sent: float | None = None
+    """When the last byte was sent; None when it never was."""
+    closed: bool = False
+    """The server said CLOSE."""
+    fault: str = ""
+    """Why the conversation failed, when the server did not say it."""
+
+    @property
+    def error(self) -> str:
+        """What went wrong; empty for a good end."""
+        told = [text for text in self.texts if text.startswith("ERROR")]
+        if told:
+            return told[0]
+        if self.fault:
+            return self.fault
+        return "" if self.closed else "the server ended the connection without CLOSE"
+
+
+def converse(
+    address: tuple[str, int],
+    parts: Iterable[bytes],
+    received: Callable[[Image], None] = lambda image: None,
+    told: Callable[[str], None] = lambda text: None,
+    patience: float = 300.0,
+) -> Answer:
+    """Send all ``parts`` and read to the server's CLOSE; replies are handed on while parts still leave.
+
+    It sends to the end whatever comes back. ``patience`` [s] is how long it waits for a byte.
+    """
+    answer = Answer()
+    begin = time.perf_counter()
+    with socket.create_connection(address, timeout=patience) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sender = threading.Thread(target=_send, args=(connection, parts, answer, begin), daemon=True)
+        sender.start()
+        try:
+            for message in Buffer().messages(connection.recv_into):
+                _note(message, answer, begin, received, told)
+                if answer.closed:
+                    break
+        except (OSError, ProtocolError) as error:
+            answer.fault = str(error)
+        sender.join(patience)
+    return answer
+
+
+def _note(
+    message: said.Message,
+    answer: Answer,
+    begin: float,
+    received: Callable[[Image], None],
+    told: Callable[[str], None],
+) -> None:
+    match message:
+        case Image():
+            answer.images += 1
+            answer.arrived.append(time.perf_counter() - begin)
+            received(message)
+        case said.TextMessage(text) | said.Response(_, text):
+            answer.texts.append(text)
+            told(text)
+        case said.Close():
+            answer.closed = True
+
+
+def _send(connection: socket.socket, parts: Iterable[bytes], answer: Answer, begin: float) -> None:
+    try:
+        for part in parts:
+            connection.sendall(part)
+        answer.sent = time.perf_counter() - begin
+        connection.shutdown(socket.SHUT_WR)
+    except OSError as error:
+        answer.fault = answer.fault or f"sending failed: {error}"
+
+
+def conversation(
+    config: str | said.ConfigText,
+    xml: str,
+    items: Iterable[Readouts | Waveform],
+    parameters: str = "",
+    profile: Profile = encode.GADGETRON,
+) -> Iterator[bytes]:
+    """A scan as a scanner would say it: configuration, header, FIRE's parameters, data, CLOSE."""
+    yield encode.config_file(config) if isinstance(config, str) else encode.config_text(config.text, profile)
+    yield encode.header(xml, profile)
+    if parameters:
+        yield encode.text(parameters, profile)
+    for item in items:
+        yield encode.readouts(item) if isinstance(item, Readouts) else encode.waveform(item)
+    yield encode.close()
+
+
+def paced(items: Iterable[Readouts | Waveform], speed: float = 1.0) -> Iterator[Readouts | Waveform]:
+    """The items one readout at a time, each when its time stamp says, ``speed`` times as fast."""
+    begin, first, elapsed = time.perf_counter(), None, 0.0
+    for item in items:
+        if isinstance(item, Waveform):
+            yield item
+            continue
+        for index in range(len(item.head)):
+            stamp = int(item.head["acquisition_time_stamp"][index])
+            first = stamp if first is None else first
+            since = (stamp - first) % DAY
+            elapsed = max(elapsed, since * TICK) if since < DAY // 2 else elapsed
+            time.sleep(max(0.0, begin + elapsed / speed - time.perf_counter()))
+            yield _one(item, index)
+
+
+def _one(run: Readouts, index: int) -> Readouts:
+    path = None if run.trajectory is None else run.trajectory[index : index + 1]
+    return Readouts(head=run.head[index : index + 1], data=run.data[index : index + 1], trajectory=path)
+
+
+def cut(parts: Iterable[bytes], size: int) -> Iterator[bytes]:
+    """The first ``size`` bytes, as when the cable is pulled."""
+    for part in parts:
+        yield part[:size]
+        size -= len(part)
+        if size <= 0:
+            return

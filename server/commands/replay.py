@@ -1,0 +1,146 @@
+"""``scanside replay``: sends recorded scans as a scanner would, and keeps what comes back."""
+
+import argparse
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from server.client import Answer
+    from server.files.scan import RecordedScan
+
+
+def add(words: "argparse._SubParsersAction[Any]") -> None:
+    """Declare the command."""
+    own = words.add_parser("replay", help="send recorded scans to a server, as a scanner would")
+    own.add_argument("files", nargs="+", type=Path, metavar="FILE", help="ISMRMRD HDF5 files")
+    own.add_argument("--to", default="127.0.0.1:9002", metavar="HOST:PORT", help="the server (%(default)s)")
+    own.add_argument("--chain", required=True, help="name of an installed chain, or a file to send as text")
+    own.add_argument("-o", "--output", type=Path, metavar="OUT.h5", help="where the images go")
+    own.add_argument("--group", default="dataset", help="HDF5 group of the scan (%(default)s)")
+    own.add_argument("--param", action="append", default=[], metavar="GADGET.FIELD=VALUE")
+    own.add_argument("--pace", default="fast", choices=("fast", "real"), help="real: by the time stamps")
+    own.add_argument("--speed", type=float, default=1.0, help="with --pace real: how many times faster")
+    own.add_argument("--scanners", type=int, default=1, metavar="N", help="as many scanners at once")
+    own.add_argument("--cut", type=int, metavar="BYTES", help="break the connection behind so many bytes")
+    own.add_argument("--nul", action="store_true", help="write strings as FIRE does, with a NUL")
+    own.add_argument("--timeout", type=float, default=300.0, help="seconds to wait for a byte")
+    own.add_argument("--json", action="store_true", help="print the facts as JSON")
+    own.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Replay each file; 1 when the server reported an error, or did not answer, for any of them."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    from server.files.scan import read_scan
+
+    scans = [(path, read_scan(path, options.group)) for path in options.files]
+    jobs = [(path, scan, number) for number in range(options.scanners) for path, scan in scans]
+    readouts = sum(scan.readouts for _, scan, _ in jobs)
+    with _progress(options, readouts) as advance, ThreadPoolExecutor(options.scanners) as scanners:
+        waiting = [scanners.submit(_one, options, *job, len(jobs), advance) for job in jobs]
+        answers = [each.result() for each in waiting]
+    _report(options, [path for path, _, _ in jobs], answers)
+    return 1 if any(answer.error for answer in answers) else 0
+
+
+def parameters(pairs: Iterable[str]) -> dict[str, str]:
+    """``GADGET.FIELD=VALUE`` arguments as a dictionary.
+
+    Raises ChainError for one without '='.
+    """
+    from server.errors import ChainError
+
+    found = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise ChainError(f"--param is GADGET.FIELD=VALUE, got {pair!r}")
+        found[name] = value
+    return found
+
+
+def _one(
+    options: argparse.Namespace,
+    path: Path,
+    scan: "RecordedScan",
+    number: int,
+    jobs: int,
+    advance: Callable[[int], None],
+) -> "Answer":
+    from server.client import converse
+    from server.files.kept import Kept
+
+    host, _, port = options.to.rpartition(":")
+    parts = _parts(options, scan, advance)
+    with Kept(_target(options, path, number, jobs)) as kept:
+        return converse((host.strip("[]"), int(port)), parts, kept.image, _tell, options.timeout)
+
+
+def _parts(
+    options: argparse.Namespace, scan: "RecordedScan", advance: Callable[[int], None]
+) -> Iterator[bytes]:
+    from server.client import conversation, cut, paced
+    from server.parameters import to_text
+    from server.wire.encode import FIRE, GADGETRON
+    from server.wire.messages import ConfigText
+
+    items: Iterable[Any] = scan.runs()
+    if options.pace == "real":
+        items = paced(items, options.speed)
+    given = parameters(options.param)
+    chain = Path(options.chain)
+    config = ConfigText(chain.read_text()) if chain.suffix and chain.is_file() else options.chain
+    text = to_text(given) if given else ""
+    parts = conversation(config, scan.xml, _counted(items, advance), text, FIRE if options.nul else GADGETRON)
+    return cut(parts, options.cut) if options.cut is not None else parts
+
+
+def _counted(items: Iterable[Any], advance: Callable[[int], None]) -> Iterator[Any]:
+    for item in items:
+        yield item
+        advance(len(item.head) if item.head.ndim else 0)
+
+
+def _target(options: argparse.Namespace, path: Path, number: int, jobs: int) -> Path | None:
+    """OUT.h5, or one file for each scan when there are several."""
+    output: Path | None = options.output
+    if output is None or jobs == 1:
+        return output
+    return output.with_name(f"{output.stem}_{path.stem}_{number}{output.suffix}")
+
+
+def _tell(text: str) -> None:
+    print(f"server: {text}", file=sys.stderr)
+
+
+@contextmanager
+def _progress(options: argparse.Namespace, readouts: int) -> "Iterator[Callable[[int], None]]":
+    """A progress bar on a terminal; nothing where there is none, or with --json."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    with Progress(console=console, disable=options.json or not console.is_terminal) as bar:
+        task = bar.add_task("readouts", total=readouts)
+        yield lambda count: bar.advance(task, count)
+
+
+def _report(options: argparse.Namespace, paths: list[Path], answers: "list[Answer]") -> None:
+    import json
+
+    if options.json:
+        facts = [
+            {"file": str(path), "error": answer.error, **vars(answer)}
+            for path, answer in zip(paths, answers, strict=True)
+        ]
+        print(json.dumps(facts, indent=1))
+        return
+    for path, answer in zip(paths, answers, strict=True):
+        first, last = (answer.arrived or [float("nan")])[0], (answer.arrived or [float("nan")])[-1]
+        print(f"{path.name}: {answer.images} images, first after {first:.3f} s, last after {last:.3f} s")
+        if answer.error:
+            print(f"{path.name}: {answer.error}", file=sys.stderr)

@@ -1,0 +1,32 @@
+"""``scanside serve``: the server."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+
+def add(words: "argparse._SubParsersAction[Any]") -> None:
+    """Declare the command."""
+    own = words.add_parser("serve", help="receive scans and send images back")
+    own.add_argument("--host", help="address to listen on (127.0.0.1)")
+    own.add_argument("--port", type=int, help="port to listen on (9002); 0 picks a free one and prints it")
+    own.add_argument("--insecure", action="store_true", default=None, help="allow an address beyond loopback")
+    own.add_argument("--sessions", type=int, help="scans at the same time (16)")
+    own.add_argument("--threads", type=int, help="threads of one operation (one for each core)")
+    own.add_argument(
+        "--nul", action="store_true", default=None, help="write strings as FIRE does, with a NUL"
+    )
+    own.add_argument("--settings", type=Path, metavar="FILE", help="settings as TOML")
+    own.add_argument("-v", "--verbose", action="store_true", help="log every session")
+    own.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Serve until SIGTERM."""
+    from server.listen import serve
+    from server.log import begin
+    from server.settings import read_settings
+
+    begin(options.verbose)
+    serve(read_settings(vars(options), options.settings))
+    return 0

@@ -1,0 +1,133 @@
+"""One scan's chain at work: every gadget in a thread of its own, channels between them."""
+
+import threading
+import time
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing
+from typing import Any
+
+from gadgets.errors import Interrupted
+from gadgets.gadget import Gadget
+from gadgets.scan import Scan
+from server.engine.channel import Channel, Closed
+
+
+class Line:
+    """A chain at work between its ``inlet`` and its ``outlet``.
+
+    A gadget that raises fails the channel behind it and abandons the one before it, so that every other
+    gadget of the line leaves its loop without flushing; ``failure`` is the first error.
+    """
+
+    def __init__(self, chain: Sequence[Gadget], scan: Scan) -> None:
+        pipes: list[Channel[Any]] = [Channel(size=weight) for _ in range(len(chain) + 1)]
+        self.inlet, self.outlet = pipes[0], pipes[-1]
+        self.failure: BaseException | None = None
+        self._lock = threading.Lock()
+        self._threads = [
+            threading.Thread(
+                target=self._drive,
+                args=(gadget, scan, pipes[i], pipes[i + 1]),
+                name=type(gadget).__name__,
+                daemon=True,
+            )
+            for i, gadget in enumerate(chain)
+        ]
+
+    def start(self) -> None:
+        """Begin; items may be put into the inlet before."""
+        for thread in self._threads:
+            thread.start()
+
+    def join(self, seconds: float | None = None) -> bool:
+        """Wait for all gadgets to leave; False when one is still at work after ``seconds``."""
+        until = None if seconds is None else time.monotonic() + seconds
+        for thread in self._threads:
+            thread.join(None if until is None else max(0.0, until - time.monotonic()))
+        return not any(thread.is_alive() for thread in self._threads)
+
+    def _drive(self, gadget: Gadget, scan: Scan, inlet: Channel[Any], outlet: Channel[Any]) -> None:
+        try:
+            with closing(_results(gadget, scan, inlet, outlet)) as results:
+                for result in results:
+                    outlet.put(result)
+                    del result
+        except Closed:
+            pass
+        except Interrupted as interruption:
+            outlet.fail(interruption.__cause__ or interruption)
+        except BaseException as error:  # noqa: BLE001 - the edge of a gadget thread: its channel must end
+            self._record(error)
+            outlet.fail(error)
+        finally:
+            inlet.abandon()
+            outlet.finish()
+
+    def _record(self, error: BaseException) -> None:
+        with self._lock:
+            self.failure = self.failure or error
+
+
+def _results(
+    gadget: Gadget, scan: Scan, inlet: Channel[Any], outlet: Channel[Any]
+) -> Generator[Any, None, None]:
+    taken, _ = gadget.signature()
+    seen = 0
+
+    def mine() -> Iterator[Any]:
+        nonlocal seen
+        for item in inlet:
+            if isinstance(item, taken):
+                seen += 1
+                yield item
+            else:
+                outlet.put(item)
+            del item
+
+    try:
+        yield from gadget.process(mine(), scan)
+    except Exception as error:
+        error.add_note(f"in {gadget}, at its item {seen}")
+        raise
+
+
+def weight(item: object) -> int:
+    """Bytes of an item's data."""
+    data = getattr(item, "data", None)
+    return int(getattr(data, "nbytes", 0))
+
+
+def run(chain: Sequence[Gadget], source: Iterable[Any], scan: Scan) -> Iterator[Any]:
+    """What leaves the chain when all of ``source`` has gone through it, in this process.
+
+    Raises the first error of the source or of a gadget, after what left before it.
+    """
+    line = Line(chain, scan)
+    faults: list[BaseException] = []
+
+    def feed() -> None:
+        try:
+            for item in source:
+                line.inlet.put(item)
+        except Closed:
+            pass
+        except BaseException as error:  # noqa: BLE001 - handed to the reader
+            faults.append(error)
+            line.inlet.fail(error)
+        finally:
+            line.inlet.finish()
+
+    feeder = threading.Thread(target=feed, name="source", daemon=True)
+    line.start()
+    feeder.start()
+    try:
+        yield from line.outlet
+    except Interrupted:
+        pass
+    finally:
+        line.outlet.abandon()
+        line.join()
+        feeder.join()
+    for error in (line.failure, *faults):
+        if error is not None:
+            raise error

@@ -1,0 +1,32 @@
+"""Where things lie: the chains that came with the server, and the folders that it writes."""
+
+import os
+from pathlib import Path
+
+PACKAGE = Path(__file__).parent
+
+
+def configs() -> Path:
+    """The folder of chains: inside the installed package, else beside it (an editable install)."""
+    inside = PACKAGE / "configs"
+    return inside if inside.is_dir() else PACKAGE.parent / "configs"
+
+
+def state() -> Path:
+    """What outlives the server: SCANSIDE_STATE, else under the user's own state folder."""
+    default = Path(os.environ.get("XDG_STATE_HOME", Path.home() / ".local/state")) / "scanside"
+    return Path(os.environ.get("SCANSIDE_STATE", default))
+
+
+def one_parent() -> None:
+    """Check that the three packages lie side by side, so that none is another project's of the same name.
+
+    Raises RuntimeError otherwise.
+    """
+    import gadgets
+    import models
+
+    for module in (gadgets, models):
+        where = Path(str(module.__file__)).parent.parent
+        if where != PACKAGE.parent:
+            raise RuntimeError(f"package {module.__name__} lies in {where}, expected it in {PACKAGE.parent}")

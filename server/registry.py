@@ -1,0 +1,70 @@
+"""The gadgets by name: made once, at start; a name off the wire is looked up here and never imported."""
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from functools import cache
+from importlib.metadata import entry_points
+
+import gadgets
+from gadgets.errors import ChainError
+from gadgets.gadget import Gadget
+
+GROUP = "scanside.gadgets"
+"""The entry-point group through which an installed package adds gadgets."""
+
+
+@cache
+def registry() -> Mapping[str, type[Gadget]]:
+    """Every gadget by its class name: built in, and from installed packages.
+
+    Raises ChainError when two have one name.
+    """
+    found: dict[str, type[Gadget]] = {}
+    for kind in (*_built_in(), *_installed()):
+        if found.setdefault(kind.__name__, kind) is not kind:
+            raise ChainError(
+                f"two gadgets are called {kind.__name__}: in {found[kind.__name__].__module__} and "
+                f"in {kind.__module__}"
+            )
+    return dict(sorted(found.items()))
+
+
+def find(name: str) -> type[Gadget]:
+    """The gadget called ``name``.
+
+    Raises ChainError that names the nearest known ones.
+    """
+    kinds = registry()
+    if name not in kinds:
+        near = get_close_matches(name, kinds, n=2)
+        hint = f"; did you mean {' or '.join(near)}?" if near else ""
+        raise ChainError(f"no gadget is called {name!r}{hint}")
+    return kinds[name]
+
+
+def _built_in() -> Iterator[type[Gadget]]:
+    for module in pkgutil.walk_packages(gadgets.__path__, "gadgets."):
+        for _, kind in inspect.getmembers(importlib.import_module(module.name), _concrete):
+            if kind.__module__ == module.name:
+                yield kind
+
+
+def _installed() -> Iterator[type[Gadget]]:
+    for entry in entry_points(group=GROUP):
+        kind = entry.load()
+        if not _concrete(kind):
+            raise ChainError(f"entry point {entry.name} of {GROUP} is no gadget: {entry.value}")
+        yield kind
+
+
+def _concrete(thing: object) -> bool:
+    """Whether this is a gadget of its own: not one of the contract's two roots, and public."""
+    return (
+        inspect.isclass(thing)
+        and issubclass(thing, Gadget)
+        and thing.__module__ != Gadget.__module__
+        and not thing.__name__.startswith("_")
+    )

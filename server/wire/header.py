@@ -1,0 +1,182 @@
+"""The measurement's XML header as a Scan: lenient towards what scanners write, in SI units."""
+
+import math
+import warnings
+from collections.abc import Iterable
+from dataclasses import MISSING, fields
+from typing import Any
+
+from gadgets.head import COUNTERS
+from gadgets.scan import Encoding, Limit, Scan, Sequence, Space
+from server.wire.xml import Malformed, checked
+
+LIMITS = {"kspace_encoding_step_0": "kspace_encode_step_0"} | {
+    name.replace("encode", "encoding"): name for name in COUNTERS
+}
+"""The header's names of the counters, by ours (which are those of a readout's header)."""
+
+
+def read_header(xml: str) -> Scan:
+    """The header as a Scan; what it lacks, or what cannot be understood, keeps its default.
+
+    Text that is no XML at all (``Dummy XML header``) gives an empty Scan with its ``fault``: the gadget that
+    needs a section says so. Raises ProtocolError for a DOCTYPE, and above the limits of size and depth.
+    """
+    if not xml.lstrip("\ufeff \t\r\n").startswith("<"):
+        return Scan(xml=xml, fault="the header is no XML")
+    try:
+        return _scan(_parse(checked(xml)), xml)
+    except Malformed as error:
+        return Scan(xml=xml, fault=f"the header is {error}")
+
+
+def _parse(xml: str) -> Any:  # noqa: ANN401 - ismrmrd's generated classes
+    from ismrmrd.xsd import ismrmrdHeader
+    from xsdata.exceptions import ParserError
+    from xsdata.formats.dataclass.parsers import XmlParser
+    from xsdata.formats.dataclass.parsers.config import ParserConfig
+
+    lenient = ParserConfig(
+        fail_on_unknown_properties=False,
+        fail_on_unknown_attributes=False,
+        fail_on_converter_warnings=False,
+        class_factory=_made,
+    )
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return XmlParser(config=lenient).from_string(xml, ismrmrdHeader)
+    except (ParserError, TypeError, ValueError) as error:
+        raise Malformed(f"no ISMRMRD header: {error}") from None
+
+
+def _made(kind: type[Any], values: dict[str, Any]) -> Any:  # noqa: ANN401
+    """A section, with None for what the schema requires but the header lacks."""
+    missing = {
+        each.name: None
+        for each in fields(kind)
+        if each.name not in values and each.default is MISSING and each.default_factory is MISSING
+    }
+    return kind(**missing, **values)
+
+
+def _scan(header: Any, xml: str) -> Scan:  # noqa: ANN401
+    system = header.acquisitionSystemInformation
+    measurement = header.measurementInformation
+    return Scan(
+        encodings=tuple(_encoding(each) for each in header.encoding or ()),
+        sequence=_sequence(header.sequenceParameters),
+        noise_bandwidth=_number(_get(system, "relativeReceiverNoiseBandwidth")),
+        coil_labels=_labels(_get(system, "coilLabel") or ()),
+        field_strength=_number(_get(system, "systemFieldStrength_T")),
+        patient_position=_text(_get(measurement, "patientPosition")),
+        protocol=_text(_get(measurement, "protocolName")),
+        measurement_id=_text(_get(measurement, "measurementID")),
+        dependencies=tuple(
+            (_text(each.dependencyType), _text(each.measurementID))
+            for each in _get(measurement, "measurementDependency") or ()
+        ),
+        parameters=_parameters(header.userParameters),
+        xml=xml,
+    )
+
+
+def _encoding(each: Any) -> Encoding:  # noqa: ANN401
+    parallel = each.parallelImaging
+    factors = _get(parallel, "accelerationFactor")
+    return Encoding(
+        encoded=_space(each.encodedSpace),
+        recon=_space(each.reconSpace or each.encodedSpace),
+        limits=_limits(each.encodingLimits),
+        trajectory=_text(each.trajectory) or "cartesian",
+        acceleration=(
+            _whole(_get(factors, "kspace_encoding_step_1"), 1),
+            _whole(_get(factors, "kspace_encoding_step_2"), 1),
+        ),
+        calibration=_text(_get(parallel, "calibrationMode")) or "noacceleration",
+        interleaving=_text(_get(parallel, "interleavingDimension")) or None,
+        multiband=_multiband(_get(parallel, "multiband")),
+        echo_train_length=_get(each, "echoTrainLength"),
+    )
+
+
+def _multiband(section: Any) -> int:  # noqa: ANN401
+    return _whole(_get(section, "multiband_factor"), 1) if section is not None else 1
+
+
+def _space(space: Any) -> Space:  # noqa: ANN401
+    matrix, fov = _get(space, "matrixSize"), _get(space, "fieldOfView_mm")
+    return Space(
+        matrix=(_whole(_get(matrix, "x"), 1), _whole(_get(matrix, "y"), 1), _whole(_get(matrix, "z"), 1)),
+        fov=(_metre(_get(fov, "x")), _metre(_get(fov, "y")), _metre(_get(fov, "z"))),
+    )
+
+
+def _limits(section: Any) -> dict[str, Limit]:  # noqa: ANN401
+    found = {}
+    for theirs, ours in LIMITS.items():
+        limit = _get(section, theirs)
+        if limit is not None:
+            found[ours] = Limit(
+                minimum=_whole(limit.minimum, 0),
+                maximum=_whole(limit.maximum, 0),
+                center=_whole(limit.center, 0),
+            )
+    return found
+
+
+def _sequence(section: Any) -> Sequence:  # noqa: ANN401
+    def seconds(name: str) -> tuple[float, ...]:
+        return tuple(_numbers(_get(section, name) or (), 1e-3))
+
+    return Sequence(
+        repetition_time=seconds("TR"),
+        echo_time=seconds("TE"),
+        inversion_time=seconds("TI"),
+        flip_angle=tuple(_numbers(_get(section, "flipAngle_deg") or (), math.pi / 180)),
+    )
+
+
+def _labels(coils: Iterable[Any]) -> tuple[str, ...]:
+    ordered = sorted(coils, key=lambda coil: _whole(coil.coilNumber, 0))
+    return tuple(_text(coil.coilName) for coil in ordered)
+
+
+def _parameters(section: Any) -> dict[str, float | int | str]:  # noqa: ANN401
+    found: dict[str, float | int | str] = {}
+    for kind in ("userParameterLong", "userParameterDouble", "userParameterString"):
+        for each in _get(section, kind) or ():
+            if each.name is not None and isinstance(each.value, (int, float, str)):
+                found[each.name] = each.value
+    return found
+
+
+def _get(section: Any, name: str) -> Any:  # noqa: ANN401
+    return getattr(section, name, None)
+
+
+def _number(value: object) -> float | None:
+    """A finite number that is not negative; scanners write ``NaN`` and texts where they know none."""
+    try:
+        number = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _numbers(values: Iterable[object], factor: float) -> Iterable[float]:
+    return (number * factor for value in values if (number := _number(value)) is not None)
+
+
+def _whole(value: object, default: int) -> int:
+    number = _number(value)
+    return default if number is None else int(number)
+
+
+def _metre(value: object) -> float:
+    return (_number(value) or 0.0) * 1e-3
+
+
+def _text(value: object) -> str:
+    """Enumerations give their value; what is not there gives an empty text."""
+    return "" if value is None else str(getattr(value, "value", value))

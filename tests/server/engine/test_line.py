@@ -1,0 +1,205 @@
+import itertools
+import threading
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import pytest
+
+from gadgets.data import Image, Text, Waveform
+from gadgets.errors import Interrupted
+from gadgets.gadget import Gadget, Map
+from gadgets.head import WAVEFORM_HEAD
+from gadgets.scan import Scan
+from server.engine.channel import Channel, Closed
+from server.engine.line import run
+
+
+def wave(number):
+    return Waveform(head=np.zeros((), WAVEFORM_HEAD), data=np.full((1, 1), number, np.uint32))
+
+
+def number(item):
+    return int(item.data[0, 0])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Double(Map):
+    def one(self, item: Waveform, scan: Scan) -> Waveform:
+        return wave(2 * number(item))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flush(Gadget):
+    """Says how many there were, behind the loop."""
+
+    def process(self, stream: Iterable[Waveform], scan: Scan) -> Iterator[Waveform | Text]:
+        count = 0
+        for item in stream:
+            count += 1
+            yield item
+        yield Text(text=f"{count} in all")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fail(Gadget):
+    at: int = 3
+
+    def process(self, stream: Iterable[Waveform], scan: Scan) -> Iterator[Waveform]:
+        for index, item in enumerate(stream):
+            if index == self.at:
+                raise ValueError("bad pixel")
+            yield item
+
+
+@dataclass(frozen=True, kw_only=True)
+class Swallow(Gadget):
+    """Catches whatever it may and flushes all the same."""
+
+    def process(self, stream: Iterable[Waveform], scan: Scan) -> Iterator[Waveform]:
+        try:
+            for item in stream:
+                yield item
+        except Exception:
+            pass
+        yield wave(999)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hold(Gadget):
+    released: ClassVar[threading.Event] = threading.Event()
+
+    def process(self, stream: Iterable[Waveform], scan: Scan) -> Iterator[Waveform]:
+        try:
+            yield from stream
+        finally:
+            self.released.set()
+
+
+def collect(chain, source):
+    found = []
+    with pytest.raises(ValueError, match="bad pixel|cable") as info:
+        for item in run(chain, source, Scan()):
+            found.append(item)
+    return found, info.value
+
+
+def test_what_goes_in_comes_out_in_order_and_flushed():
+    out = list(run([Double(), Flush()], map(wave, range(100)), Scan()))
+    assert [number(each) for each in out[:-1]] == list(range(0, 200, 2))
+    assert out[-1].text == "100 in all"
+
+
+def test_items_that_a_gadget_does_not_take_pass_it_by():
+    out = list(run([Double()], [wave(1), Text(text="a"), wave(2)], Scan()))
+    assert {type(each) for each in out} == {Waveform, Text}
+
+
+def test_behind_a_failed_gadget_nothing_is_flushed_and_the_error_names_it():
+    found, error = collect([Fail(), Flush()], map(wave, range(10)))
+    assert [number(each) for each in found] == [0, 1, 2]
+    assert any("Fail(at=3)" in note and "item 4" in note for note in error.__notes__)
+
+
+def test_behind_a_failed_source_nothing_is_flushed():
+    def source():
+        yield wave(0)
+        raise ValueError("the cable was pulled")
+
+    found, _ = collect([Double(), Flush()], source())
+    assert [number(each) for each in found] == [0]
+
+
+def test_a_gadget_cannot_turn_a_failure_into_an_end_by_catching_exceptions():
+    def source():
+        yield wave(0)
+        raise ValueError("the cable was pulled")
+
+    found, _ = collect([Swallow()], source())
+    assert [number(each) for each in found] == [0]
+
+
+def test_a_failed_gadget_stops_the_source():
+    fed = []
+
+    def source():
+        for index in itertools.count():
+            fed.append(index)
+            yield wave(index)
+
+    collect([Fail(at=1)], source())
+    assert len(fed) < 200
+
+
+def test_a_reader_that_leaves_stops_everything():
+    Hold.released.clear()
+    stream = run([Hold(), Double()], map(wave, itertools.count()), Scan())
+    next(stream)
+    stream.close()
+    assert Hold.released.wait(5)
+
+
+def test_no_thread_is_left():
+    before = threading.active_count()
+    list(run([Double(), Flush()], map(wave, range(5)), Scan()))
+    collect([Fail(), Double()], map(wave, range(10)))
+    assert threading.active_count() == before
+
+
+def test_a_full_channel_makes_the_sender_wait():
+    channel = Channel(depth=2)
+    sent = []
+
+    def send():
+        for index in range(5):
+            channel.put(index)
+            sent.append(index)
+        channel.finish()
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    sender.join(0.1)
+    assert len(sent) == 2
+    assert list(channel) == [0, 1, 2, 3, 4]
+    sender.join()
+
+
+def test_a_channel_holds_bytes_within_its_budget_but_at_least_one_item():
+    channel = Channel(budget=10, size=len)
+    channel.put(b"x" * 100)
+    done = threading.Event()
+    sender = threading.Thread(target=lambda: (channel.put(b"y"), done.set()))
+    sender.start()
+    assert not done.wait(0.1)
+    reader = iter(channel)
+    assert next(reader) == b"x" * 100
+    assert done.wait(5)
+    sender.join()
+
+
+def test_a_failed_channel_delivers_what_was_put_and_then_interrupts():
+    channel = Channel()
+    channel.put(1)
+    channel.fail(ValueError("gone"))
+    channel.finish()
+    reader = iter(channel)
+    assert next(reader) == 1
+    with pytest.raises(Interrupted, match="gone"):
+        next(reader)
+
+
+@pytest.mark.parametrize("end", [Channel.abandon, Channel.finish])
+def test_nothing_can_be_put_into_an_ended_channel(end):
+    channel = Channel()
+    end(channel)
+    with pytest.raises(Closed):
+        channel.put(1)
+
+
+def test_images_are_weighed_by_their_bytes():
+    import torch
+
+    from server.engine.line import weight
+
+    assert weight(Image(data=torch.zeros(1, 1, 2, 3), head=np.zeros(()))) == 24
