@@ -1,18 +1,18 @@
 """A chain is a list of gadgets; a YAML file is one way to write it down."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from gadgets.data import ASIDE, Block, Image, Text, Waveform
 from gadgets.errors import ChainError
 from gadgets.gadget import Gadget, check
 from server import paths
-from server.registry import find, registry
+from server.registry import adapter, find, registry
 
 SOURCE: tuple[type, ...] = (Block, *ASIDE, Waveform, Image)
 """What a peer may send into a chain."""
@@ -124,7 +124,7 @@ def build(steps: Iterable[Step]) -> list[Gadget]:
 def _made(step: Step) -> Gadget:
     kind = find(step.name)
     try:
-        return TypeAdapter(kind).validate_python(dict(step.parameters))
+        return adapter(step.name).validate_python(dict(step.parameters))
     except ValidationError as error:
         raise ChainError("; ".join(_fault(step, kind, each) for each in error.errors())) from None
 
@@ -132,7 +132,7 @@ def _made(step: Step) -> Gadget:
 def _fault(step: Step, kind: type[Gadget], error: Any) -> str:  # noqa: ANN401 - pydantic's error details
     where = ".".join(map(str, (step.name, *error["loc"])))
     if error["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
-        known = ", ".join(kind.__dataclass_fields__) or "none"
+        known = ", ".join(each.name for each in fields(kind)) or "none"
         return f"{where} is no parameter; {step.name} has {known}"
     return f"{where} = {error['input']!r}: {error['msg']}"
 
@@ -145,7 +145,7 @@ def describe(kind: type[Gadget]) -> dict[str, Any]:
         "takes": [each.__name__ for each in taken],
         "gives": [each.__name__ for each in given],
         "does": (kind.__doc__ or "").strip().splitlines()[0],
-        "parameters": TypeAdapter(kind).json_schema().get("properties", {}),
+        "parameters": adapter(kind.__name__).json_schema().get("properties", {}),
     }
 
 

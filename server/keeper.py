@@ -61,6 +61,9 @@ class Keeper:
             self._swallow()
         except OSError as error:
             self._fail(ProtocolError(f"the connection failed: {error}"))
+        except Exception as error:  # noqa: BLE001 - the edge of a session: the peer must be told
+            self._fail(error)
+            self._swallow()
         self._end()
         return self.outcome
 
@@ -149,7 +152,7 @@ class Keeper:
             ProtocolError(f"the connection ended without CLOSE while waiting for {self._state.value}{where}")
         )
 
-    def _fail(self, error: ScansideError) -> None:
+    def _fail(self, error: Exception) -> None:
         """End the reconstruction and tell the peer; reception goes on."""
         if self._over:
             return

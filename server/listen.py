@@ -76,8 +76,6 @@ class Listener:
                 log.warning("%s: %s", name, outcome.error)
             elif outcome.error is not None:
                 log.error("%s failed", name, exc_info=outcome.error)
-        except Exception:
-            log.exception("%s: the keeper failed", name)
         finally:
             connection.close()
             with self._lock:
@@ -128,8 +126,8 @@ def _prepare(settings: Settings) -> None:
     """Load what every session needs, before the first one comes."""
     import torch
 
-    from server.registry import registry
+    from server.registry import warm
 
     if settings.threads:
         torch.set_num_threads(settings.threads)
-    registry()
+    warm()

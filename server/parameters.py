@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 import yaml
@@ -64,13 +65,13 @@ def apply(steps: Sequence[Step], parameters: Mapping[str, Any]) -> tuple[list[St
 def _plain_names(steps: Sequence[Step]) -> dict[str, str]:
     """``Gadget.field`` by its lower-case name without punctuation; ambiguous fields are left out."""
     found: dict[str, str] = {}
-    fields: dict[str, set[str]] = {}
+    owners: dict[str, set[str]] = {}
     for step in steps:
-        for name in find(step.name).__dataclass_fields__:
+        for name in (each.name for each in fields(find(step.name))):
             plain = name.replace("_", "").lower()
             found[step.name.lower() + plain] = f"{step.name}.{name}"
-            fields.setdefault(plain, set()).add(f"{step.name}.{name}")
-    return {plain: min(names) for plain, names in fields.items() if len(names) == 1} | found
+            owners.setdefault(plain, set()).add(f"{step.name}.{name}")
+    return {plain: min(names) for plain, names in owners.items() if len(names) == 1} | found
 
 
 def _value(value: object) -> object:

@@ -8,6 +8,8 @@ from difflib import get_close_matches
 from functools import cache
 from importlib.metadata import entry_points
 
+from pydantic import TypeAdapter
+
 import gadgets
 from gadgets.errors import ChainError
 from gadgets.gadget import Gadget
@@ -30,6 +32,18 @@ def registry() -> Mapping[str, type[Gadget]]:
                 f"in {kind.__module__}"
             )
     return dict(sorted(found.items()))
+
+
+@cache
+def adapter(name: str) -> TypeAdapter[Gadget]:
+    """What makes a gadget of plain values, by its declarations. Made once: it reads the gadget's source."""
+    return TypeAdapter(find(name))
+
+
+def warm() -> None:
+    """Make all that later look-ups need; sessions in several threads then only read."""
+    for name in registry():
+        adapter(name)
 
 
 def find(name: str) -> type[Gadget]:

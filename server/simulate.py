@@ -1,48 +1,13 @@
-"""A simulated scan as a scanner would send it: headers, flags, time stamps, geometry, and its truth."""
+"""The readouts of a simulated scan with their MRD headers, and its truth."""
 
-import math
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from gadgets.data import Heads, Readouts
-from gadgets.head import READOUT_HEAD, Flag
-from gadgets.scan import Encoding, Limit, Scan, Sequence, Space
-from models.simulation.scan import Protocol, Simulation
+from gadgets.data import Readouts
+from models.simulation.scan import Simulation
+from server.acquisition import heads, noise_heads
 from server.files.truth import Truth
-
-TICK = 0.0025
-"""Unit of the time stamps [s]."""
-
-DAY = 34_560_000
-"""Ticks per day."""
-
-_EDGES = (
-    (("repetition", "slice"), Flag.FIRST_IN_SLICE, Flag.LAST_IN_SLICE),
-    (("repetition", "slice", "average"), Flag.FIRST_IN_ENCODE_STEP1, Flag.LAST_IN_ENCODE_STEP1),
-    (("repetition",), Flag.FIRST_IN_REPETITION, Flag.LAST_IN_REPETITION),
-)
-
-
-def describe(protocol: Protocol) -> Scan:
-    """The header of the scan."""
-    return Scan(
-        encodings=(_encoding(protocol),),
-        sequence=Sequence(
-            repetition_time=(protocol.sampling.repetition_time,),
-            echo_time=(protocol.sampling.repetition_time / 2,),
-            flip_angle=(math.radians(15),),
-        ),
-        noise_bandwidth=1.0,
-        coil_labels=tuple(f"Loop_{number + 1}" for number in range(protocol.coils)),
-        field_strength=3.0,
-        patient_position="HFS",
-        protocol="shepp-logan",
-        measurement_id=f"scanside_{protocol.seed}",
-        parameters=_parameters(protocol),
-    )
 
 
 def runs(simulation: Simulation) -> Iterator[Readouts]:
@@ -50,36 +15,9 @@ def runs(simulation: Simulation) -> Iterator[Readouts]:
     if simulation.protocol.noise_readouts:
         noise = simulation.noise().numpy()
         yield Readouts(head=noise_heads(simulation.protocol), data=noise)
-    head = heads(simulation)
+    head = heads(simulation.protocol, simulation.lines)
     for rows, data in simulation.readouts():
         yield Readouts(head=head[rows], data=data.numpy())
-
-
-def heads(simulation: Simulation) -> Heads:
-    """The headers of all readouts but the noise readouts, [readout]."""
-    protocol, lines = simulation.protocol, simulation.lines
-    head = _plain(protocol, len(lines))
-    for name in ("average", "slice", "repetition"):
-        head["idx"][name] = lines[name]
-    head["idx"]["kspace_encode_step_1"] = lines["k1"] - protocol.sampling.first
-    head["flags"] = _flags(lines, protocol.sampling.calibration == "separate")
-    head["scan_counter"] += protocol.noise_readouts
-    before = protocol.noise_readouts * protocol.sampling.repetition_time
-    head["acquisition_time_stamp"] = _ticks(protocol.start + before + lines["time"])
-    heights = [1000 * protocol.height(index) for index in range(protocol.sampling.slices)]
-    head["position"][:, 2] = np.array(heights)[lines["slice"]]
-    head["sample_time_us"] = 1e6 * protocol.dwell
-    return head
-
-
-def noise_heads(protocol: Protocol) -> Heads:
-    """The headers of the readouts without excitation, [readout]."""
-    head = _plain(protocol, protocol.noise_readouts)
-    head["flags"] = Flag.NOISE_MEASUREMENT
-    head["sample_time_us"] = 1e6 * protocol.noise_dwell
-    times = np.arange(protocol.noise_readouts) * protocol.sampling.repetition_time
-    head["acquisition_time_stamp"] = _ticks(protocol.start + times)
-    return head
 
 
 def truth(simulation: Simulation) -> dict[str, Truth]:
@@ -111,88 +49,3 @@ def truth(simulation: Simulation) -> dict[str, Truth]:
             description="[coil, coil]: of the imaging samples' real part, the same of the imaginary part",
         ),
     }
-
-
-def _encoding(protocol: Protocol) -> Encoding:
-    sampling, (columns, lines) = protocol.sampling, protocol.matrix
-    width, height = protocol.fov
-    over = protocol.oversampling
-    interleaved = sampling.acceleration > 1 and sampling.calibration == "interleaved"
-    return Encoding(
-        encoded=Space(matrix=(columns * over, lines, 1), fov=(width * over, height, protocol.thickness)),
-        recon=Space(matrix=(columns, lines, 1), fov=(width, height, protocol.thickness)),
-        limits=_limits(protocol),
-        acceleration=(sampling.acceleration, 1),
-        calibration=sampling.calibration if sampling.acceleration > 1 else "noacceleration",
-        interleaving="repetition" if interleaved else None,
-    )
-
-
-def _limits(protocol: Protocol) -> dict[str, Limit]:
-    sampling = protocol.sampling
-    samples = protocol.columns * protocol.oversampling
-    return {
-        "kspace_encode_step_0": Limit(maximum=samples - 1, center=samples // 2),
-        "kspace_encode_step_1": Limit(
-            maximum=sampling.lines - 1 - sampling.first, center=sampling.lines // 2 - sampling.first
-        ),
-        "kspace_encode_step_2": Limit(),
-        "average": Limit(maximum=sampling.averages - 1),
-        "slice": Limit(maximum=sampling.slices - 1),
-        "contrast": Limit(),
-        "phase": Limit(),
-        "repetition": Limit(maximum=sampling.repetitions - 1),
-        "set": Limit(),
-        "segment": Limit(),
-    }
-
-
-def _parameters(protocol: Protocol) -> dict[str, float | int | str]:
-    if protocol.sampling.accelerated and protocol.sampling.calibration == "embedded":
-        return {"EmbeddedRefLinesE1": len(protocol.sampling.reference), "EmbeddedRefLinesE2": 1}
-    return {}
-
-
-def _plain(protocol: Protocol, count: int) -> Heads:
-    """What all readouts have in common."""
-    head = np.zeros(count, READOUT_HEAD)
-    samples = protocol.columns * protocol.oversampling
-    head["version"] = 1
-    head["measurement_uid"] = protocol.seed + 1
-    head["scan_counter"] = np.arange(count)
-    head["number_of_samples"], head["center_sample"] = samples, samples // 2
-    head["available_channels"] = head["active_channels"] = protocol.coils
-    head["channel_mask"] = channel_mask(protocol.coils)
-    head["read_dir"], head["phase_dir"], head["slice_dir"] = np.eye(3, dtype=np.float32)
-    return head
-
-
-def channel_mask(channels: int) -> NDArray[np.uint64]:
-    """The bits of the first ``channels`` channels, 16 words of 64."""
-    bits = np.arange(16 * 64) < channels
-    return np.packbits(bits, bitorder="little").view("<u8")
-
-
-def _flags(lines: NDArray[Any], separate: bool) -> NDArray[np.uint64]:
-    """Kind of each line, and first and last of slice and repetition; separate reference lines do not count."""
-    flags = np.zeros(len(lines), np.uint64)
-    both = lines["imaging"] & lines["reference"]
-    flags[both] |= np.uint64(Flag.PARALLEL_CALIBRATION_AND_IMAGING)
-    flags[lines["reference"] & ~both] |= np.uint64(Flag.PARALLEL_CALIBRATION)
-    own = np.flatnonzero(lines["imaging"] | (not separate))
-    for counters, first, last in _EDGES:
-        key = np.stack([lines[name][own] for name in counters], -1)
-        flags[own[_first(key)]] |= np.uint64(first)
-        flags[own[len(own) - 1 - _first(key[::-1])]] |= np.uint64(last)
-    flags[-1] |= np.uint64(Flag.LAST_IN_MEASUREMENT)
-    return flags
-
-
-def _first(keys: NDArray[Any]) -> NDArray[np.int64]:
-    """Index of the first row of each value."""
-    index: NDArray[np.int64] = np.unique(keys, axis=0, return_index=True)[1]
-    return index
-
-
-def _ticks(seconds: NDArray[np.floating[Any]]) -> NDArray[np.int64]:
-    return np.floor(seconds / TICK + 1e-6).astype(np.int64) % DAY

@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
+
 from gadgets.data import Block, Image, Readouts, Text, Waveform
 from gadgets.errors import DataError, Interrupted, ScansideError
 from gadgets.image.label import Labels
@@ -111,6 +113,7 @@ class Worker:
 
     def _send(self, item: object) -> None:
         if isinstance(item, Image):
+            _finite(item)
             self._reply(encode.image(self._labels.label(item), self._profile))
             self.outcome.images += 1
         elif isinstance(item, Text):
@@ -130,3 +133,9 @@ class Worker:
         if outcome.error is None and outcome.received[Block.__name__] and not outcome.images:
             outcome.error = DataError(f"the chain made no image of {outcome.received['Block']} readouts")
         self._done(outcome)
+
+
+def _finite(image: Image) -> None:
+    """Let no image out that holds NaN or infinity: one such sample in a readout spreads over all of it."""
+    if not bool(torch.isfinite(image.data).all()):
+        raise DataError(f"an image ({image.role}) is not finite: a readout holds NaN or infinity")

@@ -28,6 +28,9 @@ def add(words: "argparse._SubParsersAction[Any]") -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Reconstruct; 1 when the chain failed."""
+    from server.threads import quiet
+
+    quiet()
     from server.commands.replay import parameters
     from server.offline import reconstruct
 

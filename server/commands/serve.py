@@ -23,6 +23,9 @@ def add(words: "argparse._SubParsersAction[Any]") -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Serve until SIGTERM."""
+    from server.threads import quiet
+
+    quiet()
     from server.listen import serve
     from server.log import begin
     from server.settings import read_settings

@@ -36,12 +36,12 @@ def header(xml: str, profile: Profile = GADGETRON) -> bytes:
     return struct.pack("<H", Kind.HEADER) + _string("<I", xml, profile)
 
 
-def text(words: str, profile: Profile = GADGETRON, level: str = "info") -> bytes:
-    """A text for the console; errors and warnings begin with that word, by which our client knows them."""
+def text(words: str, profile: Profile = GADGETRON, level: str = "") -> bytes:
+    """A text; errors and warnings begin with that word, by which our client knows them."""
     shown = words
-    if profile.prefix:
+    if profile.prefix and level:
         shown = f"{level.upper():8s} {words}"
-    elif level != "info":
+    elif level in ("warning", "error"):
         shown = f"{level.upper()} {words}"
     return struct.pack("<H", Kind.TEXT) + _string("<I", shown, profile)
 

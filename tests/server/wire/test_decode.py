@@ -82,7 +82,9 @@ def said_in(pieces):
 
 def test_header_layouts_are_those_of_the_standard():
     assert (READOUT_HEAD.itemsize, IMAGE_HEAD.itemsize, WAVEFORM_HEAD.itemsize) == (340, 198, 40)
-    assert {name: READOUT_HEAD.fields[name][1] for name in ("flags", "center_sample", "idx", "user_float")} == {
+    assert {
+        name: READOUT_HEAD.fields[name][1] for name in ("flags", "center_sample", "idx", "user_float")
+    } == {
         "flags": 2,
         "center_sample": 172,
         "idx": 242,

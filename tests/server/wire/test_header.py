@@ -66,7 +66,16 @@ def test_a_header_becomes_a_scan_in_si_units():
         header().replace("<maximum>255</maximum>", ""),
         header().replace("<experimentalConditions>", "<x>").replace("</experimentalConditions>", "</x>"),
     ],
-    ids=["accession", "unknown element", "trajectory", "empty section", "newline", "mark", "limit", "conditions"],
+    ids=[
+        "accession",
+        "unknown element",
+        "trajectory",
+        "empty section",
+        "newline",
+        "mark",
+        "limit",
+        "conditions",
+    ],
 )
 def test_what_scanners_write_does_not_lose_the_scan(xml):
     assert read_header(xml).encoding().encoded.matrix == (512, 256, 1)

@@ -1,0 +1,95 @@
+"""Coil combination: from the images of all coils one image, and what its noise is."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+
+from gadgets.data import CoilImage, CoilNoise, Image, Reference, Role
+from gadgets.gadget import Gadget
+from gadgets.head import ImageType
+from gadgets.image.maps import expand, from_image, from_reference
+from gadgets.scan import Scan
+
+Key = tuple[int, int]
+"""Encoding space and slice."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Combine(Gadget):
+    """Combine the coils: one image in SNR units, and on demand its noise.
+
+    ``adaptive`` weights each coil by the conjugate of its map, from reference lines where there are some,
+    else from the slice's first image; the maps serve until other reference lines come; the image is complex.
+    ``rss`` is the root sum of squares, real; its noise is that of the weights conj(x) / |x|, which holds
+    where the signal is well above the noise.
+    """
+
+    method: Literal["adaptive", "rss"] = "adaptive"
+    """How the coils are combined."""
+
+    gfactor: bool = False
+    """Send the noise sd of the image, which is the g-factor, whenever it changes."""
+
+    snr: bool = False
+    """Send each image over its noise sd: complex as the image, since filters have to act on both alike."""
+
+    def process(self, stream: Iterable[CoilImage | Reference], scan: Scan) -> Iterator[Image]:
+        """Give an image for the images of all coils, and behind it its companions."""
+        state = _State()
+        for item in stream:
+            if isinstance(item, Reference):
+                if self.method == "adaptive":
+                    state.maps[item.encoding, item.slice] = from_reference(item)
+            else:
+                yield from self._images(item, state)
+
+    def _images(self, item: CoilImage, state: "_State") -> Iterator[Image]:
+        key = item.encoding, int(item.head["slice"])
+        if self.method == "rss":
+            image = torch.linalg.vector_norm(item.data, dim=0)
+            weights = item.data.conj() / image.clamp(min=1e-20)
+        else:
+            weights = state.weights(key, item)
+            image = (weights * item.data).sum(0)
+        yield _image(item, image, "image", self.method)
+        if self.gfactor or self.snr:
+            fresh = self.method == "rss" or key not in state.noises or state.noises[key][0] != item.noise
+            if fresh:
+                state.noises[key] = item.noise, item.noise.sd(weights)
+            sd = state.noises[key][1]
+            if self.gfactor and fresh:
+                yield _image(item, sd, "gfactor", self.method)
+            if self.snr:
+                yield _image(item, torch.where(sd > 0, image / sd, 0.0), "snr", self.method)
+
+
+@dataclass(eq=False)
+class _State:
+    """What lasts from image to image, by slice."""
+
+    maps: dict[Key, torch.Tensor] = field(default_factory=dict)
+    noises: dict[Key, tuple[CoilNoise, torch.Tensor]] = field(default_factory=dict)
+    last: tuple[torch.Tensor, torch.Tensor] | None = None
+
+    def weights(self, key: Key, item: CoilImage) -> torch.Tensor:
+        """The conjugate maps of the slice; the last ones are kept, since its images follow each other."""
+        if key not in self.maps:
+            self.maps[key] = from_image(item.data)
+        maps = self.maps[key]
+        if self.last is None or self.last[0] is not maps:
+            height, width = item.data.shape[-2:]
+            self.last = maps, expand(maps, (height, width)).conj().resolve_conj()
+        return self.last[1]
+
+
+def _image(item: CoilImage, data: torch.Tensor, role: Role, method: str) -> Image:
+    head = item.head.copy()
+    head["image_type"] = ImageType.COMPLEX if data.is_complex() else ImageType.MAGNITUDE
+    return Image(
+        data=data.unsqueeze(0),
+        head=head,
+        role=role,
+        meta={**item.notes, "ScansideEncoding": item.encoding, "ScansideCombine": method},
+    )

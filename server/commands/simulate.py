@@ -1,0 +1,139 @@
+"""``scanside simulate``: scans with a known truth inside."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from models.simulation.scan import Protocol
+
+KINDS = ("shepp-logan",)
+
+
+def add(words: "argparse._SubParsersAction[Any]") -> None:
+    """Declare the command."""
+    own = words.add_parser("simulate", help="write a simulated scan with its truth inside")
+    own.add_argument("kind", choices=KINDS, help="what is scanned")
+    own.add_argument("-o", "--output", type=Path, required=True, metavar="FILE.h5", help="ISMRMRD HDF5 file")
+    own.add_argument("--matrix", default="256", metavar="N | NXxNY", help="pixels of the image (%(default)s)")
+    own.add_argument("--coils", type=int, default=8, help="receive channels (%(default)s)")
+    own.add_argument("--repetitions", type=int, default=1, help="each a tenth brighter (%(default)s)")
+    own.add_argument("--slices", type=int, default=1, help="each a little smaller and turned (%(default)s)")
+    own.add_argument("--averages", type=int, default=1, help="(%(default)s)")
+    _add_sampling(own)
+    _add_noise(own)
+    own.add_argument("--json", action="store_true", help="print the facts as JSON")
+    own.set_defaults(run=run)
+
+
+def _add_sampling(own: argparse.ArgumentParser) -> None:
+    group = own.add_argument_group("sampling")
+    group.add_argument("--acceleration", type=int, default=1, metavar="R", help="along phase (%(default)s)")
+    group.add_argument("--reference-lines", type=int, default=24, metavar="N", help="central (%(default)s)")
+    group.add_argument("--calibration", default="embedded", choices=("embedded", "separate", "interleaved"))
+    group.add_argument("--partial-fourier", type=float, default=1.0, metavar="F", help="0.5 < F <= 1")
+    group.add_argument("--order", default="linear", choices=("linear", "centric", "interleaved", "random"))
+    group.add_argument("--slice-order", default="sequential", choices=("sequential", "interleaved"))
+    group.add_argument(
+        "--oversampling", type=int, default=2, choices=(1, 2), help="of readouts (%(default)s)"
+    )
+    group.add_argument("--repetition-time", type=float, default=5.0, metavar="MS", help="(%(default)s)")
+    group.add_argument("--start", default="10:00:00", metavar="HH:MM:SS", help="of the scan (%(default)s)")
+
+
+def _add_noise(own: argparse.ArgumentParser) -> None:
+    group = own.add_argument_group("noise")
+    group.add_argument(
+        "--noise-scan", action=argparse.BooleanOptionalAction, default=True, help="64 readouts"
+    )
+    group.add_argument(
+        "--snr",
+        type=float,
+        default=30.0,
+        help="mean over the object of signal / noise sd in the fully sampled, optimally combined image of one"
+        " average (%(default)s)",
+    )
+    group.add_argument("--seed", type=int, default=0, help="of noise and random order (%(default)s)")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Simulate and write the scan."""
+    import json
+
+    from models.simulation.scan import simulate
+    from server.acquisition import describe
+    from server.files.header import write_header
+    from server.files.scan import write_scan
+    from server.simulate import runs, truth
+
+    protocol = _protocol(options)
+    simulation = simulate(protocol)
+    header = write_header(describe(protocol, options.kind))
+    count = write_scan(options.output, header, runs(simulation), truth=truth(simulation))
+    facts = {
+        "file": str(options.output),
+        "readouts": count,
+        "bytes": options.output.stat().st_size,
+        "seconds": float(simulation.lines["time"][-1]) + protocol.sampling.repetition_time,
+    }
+    if options.json:
+        print(json.dumps(facts))
+    else:
+        size, duration = f"{facts['bytes'] / 1e6:.1f} MB", f"{facts['seconds']:.1f} s of scan"
+        print(f"{options.output}: {count} readouts, {size}, {duration}")
+    return 0
+
+
+def _protocol(options: argparse.Namespace) -> "Protocol":
+    import math
+
+    from models.simulation.sampling import Sampling
+    from models.simulation.scan import Protocol
+
+    columns, lines = _matrix(options.matrix)
+    sampling = Sampling(
+        lines=lines,
+        slices=options.slices,
+        repetitions=options.repetitions,
+        averages=options.averages,
+        acceleration=options.acceleration,
+        reference_lines=options.reference_lines,
+        calibration=options.calibration,
+        partial_fourier=options.partial_fourier,
+        order=options.order,
+        slice_order=options.slice_order,
+        repetition_time=options.repetition_time / 1000,
+    )
+    return Protocol(
+        sampling=sampling,
+        columns=columns,
+        coils=options.coils,
+        oversampling=options.oversampling,
+        snr=options.snr,
+        noise_readouts=64 if options.noise_scan and math.isfinite(options.snr) else 0,
+        start=_seconds(options.start),
+        seed=options.seed,
+    )
+
+
+def _matrix(words: str) -> tuple[int, int]:
+    """Columns and lines of ``N`` or ``NXxNY``."""
+    from models.errors import SimulationError
+
+    try:
+        sides = [int(word) for word in words.split("x")]
+    except ValueError:
+        sides = []
+    if len(sides) not in (1, 2):
+        raise SimulationError(f"--matrix is N or NXxNY, got {words!r}")
+    return sides[0], sides[-1]
+
+
+def _seconds(time: str) -> float:
+    from models.errors import SimulationError
+
+    try:
+        hours, minutes, seconds = (float(word) for word in time.split(":"))
+    except ValueError:
+        raise SimulationError(f"--start is HH:MM:SS, got {time!r}") from None
+    return 3600 * hours + 60 * minutes + seconds

@@ -1,0 +1,195 @@
+"""``scanside view``: a picture of what is in a file."""
+
+import argparse
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from server.files.images import StoredImages
+    from server.files.picture import Tile
+    from server.files.scan import RecordedScan
+
+TILES = 24
+"""How many images a picture shows at most."""
+
+
+def add(words: "argparse._SubParsersAction[Any]") -> None:
+    """Declare the command."""
+    own = words.add_parser("view", help="draw a picture of what is in a file")
+    own.add_argument("file", type=Path, metavar="FILE.h5", help="ISMRMRD HDF5 file: images or a scan")
+    own.add_argument("-o", "--output", type=Path, metavar="PNG", help="(FILE.png)")
+    own.add_argument("--tiles", type=int, default=TILES, help="most images shown (%(default)s)")
+    own.add_argument("--json", action="store_true", help="print the facts as JSON")
+    own.set_defaults(run=run)
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """One row of the picture and what is said about it."""
+
+    tiles: "list[Tile]"
+    facts: dict[str, Any]
+
+
+def run(options: argparse.Namespace) -> int:
+    """Draw the images of the file, or its k-space where it holds no images; 1 where it holds neither."""
+    import json
+
+    from server.files.images import read_images
+    from server.files.picture import montage
+    from server.files.scan import read_scan
+
+    stored = list(read_images(options.file))
+    rows = _series(stored, options.tiles) if stored else _kspace(read_scan(options.file), options.tiles)
+    output = options.output or options.file.with_suffix(".png")
+    montage([row.tiles for row in rows], options.file.name).save(output)
+    facts = {"file": str(options.file), "picture": str(output), "content": [row.facts for row in rows]}
+    if options.json:
+        print(json.dumps(facts, indent=1))
+    else:
+        for row in rows:
+            print(", ".join(f"{name} {value}" for name, value in row.facts.items()))
+        print(f"picture {output}")
+    return 0
+
+
+def _series(stored: "list[StoredImages]", most: int) -> list[_Shown]:
+    from server.files.picture import chosen
+
+    picks = chosen([_planes(one).shape[0] for one in stored], most)
+    return [_one_series(one, pick) for one, pick in zip(stored, picks, strict=True)]
+
+
+def _one_series(one: "StoredImages", picks: list[int]) -> _Shown:
+    from server.files.picture import Tile, window
+
+    planes, shown = _planes(one), _window_of(one)
+    number, role = int(one.head["image_series_index"][0]), _role(one)
+    low, high = window(planes) if shown is None else shown
+    size = f"{planes.shape[-1]} x {planes.shape[-2]}"
+    per = planes.shape[0] // len(one.head)
+    tiles = [
+        Tile(
+            values=planes[pick],
+            extent=_extent(one.head[pick // per], planes.shape[-2:]),
+            window=(low, high),
+            caption=(
+                f"series {number}: {role}",
+                f"{_counters(one.head[pick // per], pick % per, per)}{size}",
+                f"window {low:.4g} to {high:.4g}",
+            ),
+        )
+        for pick in picks
+    ]
+    facts = {
+        "group": one.group,
+        "series": number,
+        "role": role,
+        "images": len(one.head),
+        "shape": list(one.data.shape[1:]),
+        "type": str(one.data.dtype),
+        "window": [low, high],
+        "shown": len(tiles),
+    }
+    return _Shown(tiles, facts)
+
+
+def _planes(one: "StoredImages") -> "NDArray[Any]":
+    """Every channel and slice of every image, magnitude where it is complex, [plane, y, x]."""
+    import numpy as np
+
+    values = np.abs(one.data) if one.data.dtype.kind == "c" else one.data
+    return values.reshape(-1, *values.shape[-2:])
+
+
+def _window_of(one: "StoredImages") -> tuple[float, float] | None:
+    """The window that the image's meta asks for, else None."""
+    from server.wire.meta import read_meta
+
+    meta = read_meta(one.meta[0])
+    try:
+        center, width = (float(str(meta[name])) for name in ("WindowCenter", "WindowWidth"))
+    except (KeyError, ValueError):
+        return None
+    return (center - width / 2, center + width / 2) if width > 0 else None
+
+
+def _role(one: "StoredImages") -> str:
+    """What the meta says the images are."""
+    from server.wire.meta import read_meta
+
+    meta = read_meta(one.meta[0])
+    for name in ("ScansideRole", "GADGETRON_DataRole", "DataRole", "ImageComments"):
+        if isinstance(value := meta.get(name), str) and value:
+            return value
+    return "image"
+
+
+def _extent(head: "NDArray[Any]", shape: tuple[int, ...]) -> tuple[float, float]:
+    """Width and height of the field of view, square pixels where the header gives none."""
+    width, height = float(head["field_of_view"][0]), float(head["field_of_view"][1])
+    return (width, height) if width > 0 and height > 0 else (float(shape[1]), float(shape[0]))
+
+
+def _counters(head: "NDArray[Any]", plane: int, planes: int) -> str:
+    names = ("slice", "repetition", "phase", "contrast", "set", "average")
+    words = [f"{name} {int(head[name])}" for name in names if head[name]]
+    if planes > 1:
+        words.append(f"plane {plane}")
+    return "".join(f"{word}, " for word in words)
+
+
+def _kspace(scan: "RecordedScan", most: int) -> list[_Shown]:
+    """Magnitude of each slice's first repetition, summed over the coils, on a logarithmic scale."""
+    import numpy as np
+
+    from server.files.picture import Tile, window
+
+    lines: dict[int, dict[int, NDArray[Any]]] = {}
+    for index, line, values in _lines(scan):
+        lines.setdefault(index, {}).setdefault(line, values)
+    tiles = []
+    for index in sorted(lines)[:most]:
+        height, width = max(lines[index]) + 1, max(map(len, lines[index].values()))
+        grid = np.full((height, width), np.nan)
+        for line, values in lines[index].items():
+            grid[line, width - len(values) :] = np.log10(np.maximum(values, 1e-30))
+        caption = (
+            f"k-space, slice {index}",
+            f"{len(lines[index])} lines x {width} samples",
+            "log10 magnitude",
+        )
+        tiles.append(Tile(values=grid, extent=(width, height), window=window(grid, 5, 99.9), caption=caption))
+    facts = {
+        "group": scan.group,
+        "readouts": scan.readouts,
+        "waveforms": scan.waveforms,
+        "slices": len(lines),
+    }
+    return [_Shown(tiles, facts)]
+
+
+def _lines(scan: "RecordedScan") -> "Iterator[tuple[int, int, NDArray[np.float32]]]":
+    """Slice, line and magnitude of the imaging and reference lines of the first repetition."""
+    import numpy as np
+
+    from gadgets.data import Block, Readouts
+    from server.wire.readouts import split
+
+    for run in scan.runs():
+        for item in split(run) if isinstance(run, Readouts) else ():
+            if not isinstance(item, Block) or item.encoding:
+                continue
+            first = np.flatnonzero(
+                (item.head["idx"]["repetition"] == 0) & (item.head["idx"]["kspace_encode_step_2"] == 0)
+            )
+            strength = np.abs(item.data[first]).sum(1)
+            counters = item.head["idx"][first]
+            yield from zip(
+                counters["slice"].tolist(), counters["kspace_encode_step_1"].tolist(), strength, strict=True
+            )

@@ -1,0 +1,133 @@
+"""A picture of what a file holds: a montage of its images, or of its k-space."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+SIDE = 288
+"""Longest side of a tile [pixel of the picture]."""
+
+MARGIN = 10
+LINE = 16
+INK, FAINT, PAPER = (240, 240, 240), (150, 150, 150), (16, 16, 16)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Tile:
+    """One image of the montage."""
+
+    values: NDArray[Any] = field(repr=False)
+    """[y, x], real."""
+
+    extent: tuple[float, float]
+    """Width and height in one common unit; only their ratio counts."""
+
+    window: tuple[float, float]
+    """The values that are shown black and white."""
+
+    caption: tuple[str, ...]
+    """Lines of text below it."""
+
+
+def window(values: NDArray[Any], low: float = 0.0, high: float = 99.5) -> tuple[float, float]:
+    """The values between two percentiles; magnitudes begin at 0 where ``low`` is 0."""
+    finite = values[np.isfinite(values)]
+    if not finite.size:
+        return 0.0, 1.0
+    bottom, top = (float(each) for each in np.percentile(finite, (low, high)))
+    if low == 0 and bottom >= 0:
+        bottom = 0.0
+    return bottom, top if top > bottom else bottom + 1
+
+
+def chosen(sizes: Sequence[int], most: int) -> list[list[int]]:
+    """Which images of each series fit into ``most`` tiles: evenly spread, at least one of each."""
+    share = max(1, most // max(len(sizes), 1))
+    spare = most - sum(min(size, share) for size in sizes)
+    picks = []
+    for size in sizes:
+        count = min(size, share + max(spare, 0)) if size > share else size
+        spare -= max(count - share, 0)
+        picks.append(np.unique(np.linspace(0, size - 1, count).round().astype(int)).tolist())
+    return picks
+
+
+def montage(rows: Iterable[Sequence[Tile]], title: str = "") -> Image.Image:
+    """The tiles in rows, as many columns as make it about square; series of several images begin a row."""
+    groups = _joined(row for row in rows if row)
+    columns = _columns([len(row) for row in groups])
+    lines = [list(row[start : start + columns]) for row in groups for start in range(0, len(row), columns)]
+    heights = [max(_size(tile)[1] + _text_height(tile) for tile in line) + MARGIN for line in lines]
+    top = 2 * MARGIN + LINE if title else MARGIN
+    widest = max((len(line) for line in lines), default=1)
+    canvas = Image.new("RGB", (MARGIN + widest * (SIDE + MARGIN), top + sum(heights)), PAPER)
+    draw = ImageDraw.Draw(canvas)
+    draw.text((MARGIN, MARGIN), title, INK, font=_font())
+    for line, height in zip(lines, heights, strict=True):
+        for place, tile in enumerate(line):
+            _place(canvas, draw, tile, (MARGIN + place * (SIDE + MARGIN), top))
+        top += height
+    return canvas
+
+
+def _joined(rows: Iterable[Sequence[Tile]]) -> list[list[Tile]]:
+    """The rows, with neighbours of one tile each brought into one row."""
+    out: list[list[Tile]] = []
+    single = False
+    for row in rows:
+        if single and len(row) == 1:
+            out[-1].extend(row)
+        else:
+            out.append(list(row))
+        single = len(row) == 1
+    return out
+
+
+def _columns(counts: Sequence[int]) -> int:
+    """As many as make the picture about square, and no more than the longest row has."""
+    widest = max(counts, default=1)
+    return min(range(1, widest + 1), key=lambda n: abs(n * 0.8 - sum(-(-count // n) for count in counts)))
+
+
+def _place(canvas: Image.Image, draw: ImageDraw.ImageDraw, tile: Tile, corner: tuple[int, int]) -> None:
+    width, height = _size(tile)
+    shown = _grey(tile).resize((width, height), Image.Resampling.BICUBIC)
+    left, top = corner
+    canvas.paste(shown, (left + (SIDE - width) // 2, top))
+    for number, text in enumerate(tile.caption):
+        ink = FAINT if number else INK
+        draw.text((left, top + height + 2 + number * LINE), _fitting(text), ink, font=_font())
+
+
+def _grey(tile: Tile) -> Image.Image:
+    low, high = tile.window
+    scaled = np.nan_to_num((tile.values.astype(np.float64) - low) / (high - low), nan=0.0)
+    return Image.fromarray((255 * scaled.clip(0, 1)).round().astype(np.uint8))
+
+
+def _size(tile: Tile) -> tuple[int, int]:
+    """Width and height in the picture."""
+    width, height = tile.extent
+    scale = SIDE / max(width, height)
+    return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+def _text_height(tile: Tile) -> int:
+    return LINE * len(tile.caption) + 4
+
+
+def _font() -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(13)
+
+
+def _fitting(text: str) -> str:
+    """The text, shortened where it is wider than a tile."""
+    font, shown = _font(), text
+    while text and font.getlength(shown) > SIDE:
+        text = text[:-1]
+        shown = text + "…"
+    return shown
