@@ -1,14 +1,18 @@
 """What flows through a chain. Items are frozen: a gadget makes new ones and never writes into an input."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeAlias
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from gadgets.head import Flag
+
+if TYPE_CHECKING:  # the process that keeps a connection knows these types, but never loads torch
+    import torch
 
 Value: TypeAlias = str | int | float | Sequence[str] | Sequence[int] | Sequence[float]
 """A value of an image's meta attributes."""

@@ -15,10 +15,14 @@ def lengths(path: Path) -> list[int]:
 
 
 def faults(paths: list[Path]) -> list[str]:
-    found = [f"{path}: {n} lines, at most 400" for path in paths if (n := len(path.read_text().splitlines())) > 400]
+    found = [
+        f"{path}: {n} lines, at most 400" for path in paths if (n := len(path.read_text().splitlines())) > 400
+    ]
     every = sorted(length for path in paths for length in lengths(path))
     p90 = every[int(0.9 * len(every))]
-    print(f"{len(paths)} files, {len(every)} functions: median {every[len(every) // 2]} lines, p90 {p90} lines")
+    print(
+        f"{len(paths)} files, {len(every)} functions: median {every[len(every) // 2]} lines, p90 {p90} lines"
+    )
     return found + ([f"functions' p90 is {p90} lines, at most 30"] if p90 > 30 else [])
 
 

@@ -65,7 +65,7 @@ def _harmonics(position: torch.Tensor, fov: float) -> torch.Tensor:
 def _ridge(basis: torch.Tensor, values: torch.Tensor, relative: float = 1e-10) -> torch.Tensor:
     """Least squares with small coefficients."""
     normal = basis.mH @ basis
-    weight = relative * torch.linalg.matrix_norm(normal, 2).item()
+    weight = relative * torch.linalg.matrix_norm(normal).item()
     eye = torch.eye(len(normal), dtype=normal.dtype)
     solution: torch.Tensor = torch.linalg.solve(normal + weight * eye, basis.mH @ values)
     return solution

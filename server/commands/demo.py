@@ -58,7 +58,7 @@ def _server() -> Iterator[int]:
 
 
 def _error(images: Path, scan: Path) -> float:
-    """NRMSE at best scale of the first main image against the object that was simulated."""
+    """NRMSE at best scale of the first main image against the noiseless, fully sampled image."""
     import numpy as np
 
     from server.files.images import read_images
@@ -66,6 +66,6 @@ def _error(images: Path, scan: Path) -> float:
 
     first = next(iter(read_images(images))).data[0, 0]
     found = np.abs(first).astype(np.float64).reshape(first.shape[-2:])
-    truth = np.abs(read_truth(scan)["object"].values).reshape(-1, *found.shape)[0]
+    truth = np.abs(read_truth(scan)["image"].values).reshape(-1, *found.shape)[0]
     scale = (found * truth).sum() / (found * found).sum()
     return float(np.linalg.norm(scale * found - truth) / np.linalg.norm(truth))

@@ -188,7 +188,7 @@ def _waveform(head: Heads, row: NDArray[Any]) -> Waveform:
 
 
 def _elapsed(stamps: NDArray[Any] | Sequence[NDArray[Any]], since: int) -> NDArray[np.int64]:
-    """Time stamps that go on counting across midnight and never back; ``since`` says on which day they begin."""
+    """Time stamps that go on counting across midnight and never back; ``since`` says on which day."""
     ticks = np.concatenate([[since], np.asarray(stamps, np.int64)]).astype(np.int64)
     return np.maximum.accumulate(np.unwrap(ticks, period=DAY)[1:])
 

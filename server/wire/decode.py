@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from typing import cast
 
 import numpy as np
-import torch
 
 from gadgets.data import Image, Waveform
 from gadgets.head import COMPRESSED, IMAGE_HEAD, READOUT_HEAD, WAVEFORM_HEAD
@@ -96,6 +95,8 @@ def _waveform(payload: memoryview) -> Waveform:
 
 
 def _image(payload: memoryview) -> Image:
+    import torch
+
     head = np.frombuffer(payload, IMAGE_HEAD, count=1)[0].copy()
     start = IMAGE_HEAD.itemsize + 8
     (size,) = struct.unpack_from("<Q", payload, start - 8)

@@ -53,10 +53,10 @@ def blocks(records: NDArray[np.void]) -> Iterator[Readouts]:
     """Records of one shape as items that own aligned copies of their headers and samples."""
     count = len(records)
     coils, samples, dims = (int(records["head"][0][name]) for name in SHAPE)
-    data = np.ascontiguousarray(records["data"]).view(np.complex64).reshape(count, coils, samples)
+    data = records["data"].copy().view(np.complex64).reshape(count, coils, samples)
     path = None
     if dims:
-        path = np.ascontiguousarray(records["path"]).view(np.float32).reshape(count, samples, dims)
+        path = records["path"].copy().view(np.float32).reshape(count, samples, dims)
     yield from split(Readouts(head=records["head"].copy(), data=data, trajectory=path))
 
 

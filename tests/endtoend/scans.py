@@ -1,5 +1,6 @@
 """Simulated scans as a scanner would say them, and what a server answered."""
 
+import itertools
 from dataclasses import replace
 from functools import cache
 
@@ -76,7 +77,7 @@ def offline(chain, scan_, cuts=None):
 
 def cut_at(item, generator):
     edges = np.unique(np.concatenate([[0, len(item.head)], generator.integers(0, len(item.head) + 1, 5)]))
-    for start, stop in zip(edges, edges[1:], strict=False):
+    for start, stop in itertools.pairwise(edges):
         yield replace(item, head=item.head[start:stop], data=item.data[start:stop])
 
 

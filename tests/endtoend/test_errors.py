@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.endtoend.scans import said, scan, send, together
 
 from gadgets.head import READOUT_HEAD, Flag
 from server.wire import encode
+from tests.endtoend.scans import said, scan, send, together
 
 XML, ITEMS = scan()
 GOOD = said("cartesian_fft", (XML, ITEMS))
@@ -142,7 +142,7 @@ def test_the_good_scan_is_good(server):
     assert len(images) == 1
 
 
-@pytest.mark.parametrize("name", [name for name in CASES])
+@pytest.mark.parametrize("name", list(CASES))
 def test_a_fault_is_named_and_the_next_scan_is_served(server, name):
     data, expected = CASES[name]
     answer, images = send(server, data)

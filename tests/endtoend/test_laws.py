@@ -4,15 +4,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.endtoend.scans import offline, pixels, said, scan, send, singles, together
 
 from gadgets.data import Readouts
 from gadgets.head import LAST, Flag
 from server.wire import encode
+from tests.endtoend.scans import offline, pixels, said, scan, send, singles, together
 
 SCANS = {
-    "cartesian_fft": dict(repetitions=2, slices=2),
-    "cartesian_grappa": dict(acceleration=2, repetitions=2),
+    "cartesian_fft": {"repetitions": 2, "slices": 2},
+    "cartesian_grappa": {"acceleration": 2, "repetitions": 2},
 }
 ALL_LAST = np.uint64(~(sum(LAST.values()) | Flag.LAST_IN_MEASUREMENT) & (2**64 - 1))
 

@@ -4,11 +4,11 @@ import socket
 import threading
 
 import pytest
-from tests.endtoend.scans import pixels, said, scan, send, singles
 
 from server.parameters import to_text
 from server.wire import encode
 from server.wire.decode import decode_all
+from tests.endtoend.scans import pixels, said, scan, send, singles
 
 SCAN = scan(repetitions=2)
 

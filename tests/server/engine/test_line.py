@@ -1,3 +1,4 @@
+import contextlib
 import itertools
 import threading
 from collections.abc import Iterable, Iterator
@@ -58,11 +59,8 @@ class Swallow(Gadget):
     """Catches whatever it may and flushes all the same."""
 
     def process(self, stream: Iterable[Waveform], scan: Scan) -> Iterator[Waveform]:
-        try:
-            for item in stream:
-                yield item
-        except Exception:
-            pass
+        with contextlib.suppress(Exception):
+            yield from stream
         yield wave(999)
 
 
