@@ -8,17 +8,19 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from gadgets.data import ASIDE, Block, Image, Text, Waveform
+from gadgets.data import ASIDE, Block, Image, NoiseMeasurement, Text, Waveform
 from gadgets.errors import ChainError
 from gadgets.gadget import Gadget, check
 from server import paths
 from server.registry import adapter, find, registry
 
-SOURCE: tuple[type, ...] = (Block, *ASIDE, Waveform, Image)
-"""What a peer may send into a chain."""
+SOURCE: tuple[type, ...] = (Block, *ASIDE, Waveform, Image, NoiseMeasurement)
+"""What may enter a chain: what a peer may send, and what earlier scans left for this one."""
 
-SINK: tuple[type, ...] = (Image, Text, Waveform, *ASIDE)
-"""What may reach the end of a chain: it is sent, or counted and dropped by name."""
+SINK: tuple[type, ...] = (Image, Text, Waveform, *ASIDE, NoiseMeasurement)
+"""What may reach the end of a chain: it is sent, kept for later scans, or counted and dropped by name."""
+
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 LIMIT, DEPTH = 64 << 10, 16
 """The longest [bytes] and deepest YAML text that is read."""
@@ -33,13 +35,13 @@ class Step:
 
 
 def named(name: str, folder: Path | None = None) -> list[Step]:
-    """The chain ``name`` (``.yml`` may be left out) of the installed ones.
+    """The chain ``name`` of the installed ones; ``.yml`` may be left out, or ``.xml`` stand for it.
 
     Raises ChainError when there is none, or when the name is a path.
     """
     folder = folder or paths.configs()
     known = chains(folder)
-    plain = name.removesuffix(".yml").removesuffix(".yaml")
+    plain = name.removesuffix(".yml").removesuffix(".yaml").removesuffix(".xml")
     if plain not in known:
         shown = name if name.isprintable() and len(name) <= 80 else f"{name[:40]!a}..."
         raise ChainError(f"no chain is called {shown!r}; known are {', '.join(sorted(known))}")
@@ -60,7 +62,7 @@ def parse(text: str) -> list[Step]:
         raise ChainError(f"the chain has {len(text.encode())} bytes, at most {LIMIT} are read")
     try:
         _plain(text)
-        content = yaml.safe_load(text)
+        content = yaml.load(text, Loader=LOADER)
     except (yaml.YAMLError, RecursionError) as error:
         raise ChainError(f"malformed YAML: {' '.join(str(error).split())}") from None
     if not isinstance(content, dict) or not isinstance(content.get("chain"), list):
@@ -73,7 +75,7 @@ def parse(text: str) -> list[Step]:
 def _plain(text: str) -> None:
     """Refuse anchors and deep nesting before anything is built from the text."""
     depth = 0
-    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+    for event in yaml.parse(text, Loader=LOADER):
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
             raise ChainError("a chain may not use YAML anchors or aliases")
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)

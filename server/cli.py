@@ -15,10 +15,11 @@ from server.commands import (
     run,
     serve,
     simulate,
+    spool,
     view,
 )
 
-COMMANDS = (serve, replay, run, simulate, convert, view, gadgets, chains, doctor, demo)
+COMMANDS = (serve, replay, run, simulate, convert, spool, view, gadgets, chains, doctor, demo)
 
 
 def parser() -> argparse.ArgumentParser:

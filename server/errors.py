@@ -2,8 +2,25 @@
 
 from gadgets.errors import ChainError, DataError, Interrupted, ModelError, ScansideError
 
-__all__ = ["ChainError", "DataError", "Interrupted", "ModelError", "ProtocolError", "ScansideError"]
+__all__ = [
+    "AccessError",
+    "ChainError",
+    "ControlError",
+    "DataError",
+    "Interrupted",
+    "ModelError",
+    "ProtocolError",
+    "ScansideError",
+]
 
 
 class ProtocolError(ScansideError):
     """The peer said something that it may not say, or not now."""
+
+
+class AccessError(ScansideError):
+    """The peer may not connect, or may not ask for this."""
+
+
+class ControlError(ScansideError):
+    """A server cannot be asked or told: none runs, or its runtime folder is not usable."""

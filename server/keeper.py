@@ -1,202 +1,327 @@
-"""One connection: receives, answers what needs no chain, hands the scan to a worker, and keeps its word.
+"""One connection: receives, spools, answers what needs no chain, and keeps the replies in order.
 
-A failure ends the reconstruction, never the reception: the peer is told (TEXT, CLOSE, half-close), and what
-it still sends is received to its CLOSE.
+No torch and no gadget is loaded here. A worker does the scan; a failure, or a limit, ends the reconstruction
+and never the reception: the peer is told (TEXT, CLOSE, half-close), and what it still sends is received, and
+spooled, to its CLOSE.
 """
 
+import json
 import logging
+import os
+import select
+import signal
 import socket
+import ssl
+import threading
 import time
 from collections.abc import Iterator
+from typing import Any
 
-from gadgets.errors import ScansideError
-from server import parameters
-from server.chain import Step, named, parse
-from server.engine.channel import Closed
-from server.errors import ChainError, ProtocolError
+from server import paths
+from server.errors import ProtocolError, ScansideError
+from server.link import Frame, Link, Orders, Say
 from server.queries import answer
 from server.replies import Replies
+from server.ring import SIZE, Ring
 from server.settings import Settings
+from server.stream import STEP, Log, Stream
+from server.template import STATUS, Template
 from server.wire import encode
-from server.wire import messages as said
-from server.wire.buffer import Buffer
-from server.wire.order import DATA, State, after
-from server.worker import Assignment, Outcome, Worker
+from server.wire.decode import decode_all
+from server.wire.follow import Mark
+from server.wire.kinds import Kind
+from server.wire.messages import ConfigFile, Query
 
 log = logging.getLogger(__name__)
-
-PROBES = ("isalive.xml", "gtquery.xml")
-"""Configurations by which Gadgetron's tools ask whether a server is alive."""
 
 DRAIN = 10.0
 """Seconds that a peer has to close its side after it was told the end."""
 
+PAUSE = 5
+"""Milliseconds without data after which a block is not waited for any longer."""
+
 
 class Keeper:
-    """One connection from accept to close; ``serve`` returns its outcome."""
+    """One connection from accept to close; ``serve`` returns the session's outcome."""
 
-    def __init__(self, connection: socket.socket, settings: Settings, name: str = "") -> None:
-        self._socket, self._settings, self._name = connection, settings, name
+    def __init__(
+        self,
+        connection: socket.socket,
+        settings: Settings,
+        template: Template,
+        name: str = "",
+        entry: Log | None = None,
+        threads: int = 1,
+    ) -> None:
+        self._socket, self._settings, self._template, self._name = connection, settings, template, name
+        self._entry, self._threads = entry, threads
         self._replies = Replies(connection)
-        self._state = State.CONFIG
-        self._config: said.ConfigFile | said.ConfigText | None = None
-        self._header = ""
-        self._parameters: dict[str, object] = {}
-        self._worker: Worker | None = None
-        self.outcome = Outcome()
-        self._over = False
+        self._stream = Stream(Ring.create(), entry, self._told_stream, settings.limits)
+        self._config = ""
+        self._closed = False
+        self._ours, theirs = socket.socketpair()
+        self._theirs: socket.socket | None = theirs
+        self._link = Link(self._ours)
+        self._status = -1
+        self._pid = 0
+        self._since = time.monotonic()
+        self._reason = ""
+        self._ended = threading.Event()
+        self.outcome: dict[str, Any] = {"state": "empty", "error": "", "images": 0}
 
-    def serve(self) -> Outcome:
+    def serve(self) -> dict[str, Any]:
         """Receive to the end and see the worker out."""
-        buffer = Buffer(self._settings.limits)
+        self._socket.settimeout(self._settings.idle)
         try:
-            for message in buffer.messages(self._socket.recv_into):
-                self._take(message)
-                if self._state is State.DONE:
-                    break
-            else:
-                self._cut(buffer)
+            self._receive()
         except ProtocolError as error:
-            self._fail(error)
+            self._fail(str(error))
             self._swallow()
+        except TimeoutError:
+            self._fail(f"no byte came for {self._settings.idle:g} s")
         except OSError as error:
-            self._fail(ProtocolError(f"the connection failed: {error}"))
-        except Exception as error:  # noqa: BLE001 - the edge of a session: the peer must be told
-            self._fail(error)
-            self._swallow()
+            self._fail(f"the connection failed: {error}")
         self._end()
         return self.outcome
 
-    def _take(self, message: said.Message) -> None:
-        """Act on one message. A fault of the peer's order ends the scan, but the stream is still in step."""
-        try:
-            self._state = after(self._state, message)
-            self._act(message)
-        except ScansideError as error:
-            self._fail(error)
-        if isinstance(message, said.Close):
-            self._state = State.DONE
+    def _receive(self) -> None:
+        while not self._closed:
+            count, marks = self._stream.receive(self._socket.recv_into)
+            if not count:
+                self._cut()
+                return
+            for mark in marks:
+                self._note(mark)
+            self._patient()
+            self._announce(any(mark.last for mark in marks))
 
-    def _act(self, message: said.Message) -> None:
-        match message:
-            case said.ConfigFile() | said.ConfigText():
-                self._config = message
-            case said.Header():
-                self._header = message.xml
-            case said.TextMessage():
-                self._heed(message.text)
-            case said.Query():
-                self._replies.send(answer(message))
-            case said.Close():
-                self._finish()
-            case _ if isinstance(message, DATA):
-                self._feed(message)
+    def _patient(self) -> None:
+        """The ring must still hold the start of the stream when a worker is made."""
+        if self._theirs is not None and self._stream.received > SIZE - 2 * STEP:
+            raise ProtocolError(f"no header came within the first {self._stream.received} bytes")
 
-    def _heed(self, text: str) -> None:
-        """FIRE's parameters, when they come before the data; any other text is for the log."""
-        found = parameters.from_text(text)
-        if found is not None and self._worker is None:
-            self._parameters.update(found)
-        else:
-            log.info("%s: the peer says a text of %d characters", self._name, len(text))
-
-    def _feed(self, item: said.Data | said.Unsupported) -> None:
-        if self._over:
+    def _announce(self, now: bool) -> None:
+        """Tell the worker of whole messages: in blocks, unless a trigger is among them or the peer pauses."""
+        if not self._status_known():
             return
-        worker = self._worker or self._begin()
-        try:
-            worker.put(item)
-        except Closed:
-            self._over = True
+        if now or self._closed or self._stream.untold >= STEP or not self._more():
+            self._stream.tell()
 
-    def _begin(self) -> Worker:
-        assignment = Assignment(
-            steps=self._steps(),
-            header=self._header,
-            parameters=self._parameters,
-            profile=self._settings.profile,
-        )
-        self._worker = Worker(assignment, self._replies.send, self._told)
-        return self._worker
+    def _more(self) -> bool:
+        if isinstance(self._socket, ssl.SSLSocket) and self._socket.pending():
+            return True
+        poll = select.poll()
+        poll.register(self._socket, select.POLLIN)
+        return bool(poll.poll(PAUSE))
 
-    def _steps(self) -> list[Step]:
-        """The chain that the peer named or wrote out; FIRE's parameters may name another."""
-        if name := parameters.chosen(self._parameters):
-            return named(name)
-        if isinstance(self._config, said.ConfigText):
-            return parse(self._config.text)
-        if self._config is None:
-            raise ChainError("no chain was named")
-        return named(self._config.name)
+    def _note(self, mark: Mark) -> None:
+        """Act on what concerns the keeper; all else is the worker's."""
+        match mark.kind:
+            case Kind.CONFIG_FILE:
+                self._config = _name(mark.message)
+            case Kind.CONFIG_TEXT:
+                self._config = "(text)"
+            case Kind.QUERY:
+                self._query(mark.message)
+            case Kind.HEADER | Kind.ACQUISITION | Kind.IMAGE | Kind.WAVEFORM:
+                self._engage()
+            case Kind.CLOSE:
+                self._closed = True
+                self._close()
 
-    def _finish(self) -> None:
-        """The peer's CLOSE: run the flush; a probe, or a session without a header, just ends."""
-        if self._over:
+    def _query(self, message: bytes) -> None:
+        [query] = decode_all(message)
+        assert isinstance(query, Query)
+        self._replies.send(answer(query))
+
+    def _close(self) -> None:
+        """The peer's CLOSE. Without a header there is no scan: a probe, or a name to check."""
+        if self._status_known() or self._ended.is_set():
             return
-        probe = isinstance(self._config, said.ConfigFile) and self._config.name in PROBES
-        if self._worker is None and self._config is not None and not probe:
-            steps = self._steps()
-            if self._header:
-                self._begin()
-            else:
-                log.info("%s: CLOSE before a header, chain of %d gadgets", self._name, len(steps))
-        if self._worker:
-            self._worker.finish()
+        if self._config == "(text)":
+            self._engage()
+            return
+        known = self._config in ("", *PROBES) or _plain(self._config) in _chains()
+        self._conclude({"state": "probe", "error": "" if known else f"no chain is called {self._config!r}"})
 
-    def _cut(self, buffer: Buffer) -> None:
+    def _engage(self) -> None:
+        """Have a worker made, once."""
+        if self._theirs is None:
+            return
+        settings = self._settings
+        orders = Orders(name=self._name, threads=self._threads, memory=settings.memory, nul=settings.nul)
+        spool = self._entry.fileno() if self._entry else None
+        theirs, self._theirs = self._theirs, None
+        try:
+            self._status = self._template.ask(orders, theirs, self._stream.ring, spool)
+        except OSError as error:
+            self._fail(f"no worker could be made: {error}")
+            return
+        finally:
+            theirs.close()
+        threading.Thread(target=self._listen, name="listen", daemon=True).start()
+
+    def _status_known(self) -> bool:
+        return self._status >= 0
+
+    def _told_stream(self, place: Say, offset: int) -> None:
+        """Say how far the stream is complete; a dead worker is noticed by its listener."""
+        if self._stream.heard:
+            try:
+                self._link.say(place, offset)
+            except OSError:
+                self._stream.deafen()
+
+    def _listen(self) -> None:
+        """Hear the worker to its outcome, or its death."""
+        pid = _number(self._status)
+        threading.Thread(target=self._watch, args=(pid,), name="watch", daemon=True).start()
+        for frame in self._link.frames():
+            if self._heard(frame):
+                return
+        self._conclude({"state": "failed", "error": self._reason or self._death()})
+
+    def _heard(self, frame: Frame) -> bool:
+        match frame.kind:
+            case Say.READ:
+                self._stream.read(frame.number)
+            case Say.REPLY:
+                self._replies.send(frame.payload)
+            case Say.OUTCOME:
+                self._conclude(json.loads(frame.payload))
+                return True
+        return False
+
+    def _death(self) -> str:
+        """Why the worker is gone, as the template saw it."""
+        status = _number(self._status)
+        if status is None:
+            return "the worker is gone, and so is the template that made it"
+        code = os.waitstatus_to_exitcode(status)
+        if code < 0:
+            return f"the reconstruction died: its process was ended by {signal.Signals(-code).name}"
+        return f"the reconstruction died: its process left with exit code {code}"
+
+    def _watch(self, pid: int | None) -> None:
+        """End a worker that passes its limits of memory or time."""
+        closed: float | None = None
+        while pid and not self._ended.wait(0.2):
+            closed = (closed or time.monotonic()) if self._closed else None
+            reason = self._beyond(pid, closed)
+            if reason:
+                self._reason = reason
+                os.kill(pid, signal.SIGKILL)
+                return
+
+    def _beyond(self, pid: int, closed: float | None) -> str:
+        settings = self._settings
+        if settings.memory and _resident(pid) > settings.memory:
+            return f"the reconstruction passed its memory limit of {settings.memory >> 20} MiB and was ended"
+        if time.monotonic() - self._since > settings.wall:
+            return f"the reconstruction passed its time limit of {settings.wall:g} s and was ended"
+        if closed and time.monotonic() - closed > settings.finish:
+            return f"the reconstruction was not ready {settings.finish:g} s after the scan and was ended"
+        return ""
+
+    def _cut(self) -> None:
         """The connection ended without CLOSE; one on which nothing was said is only a probe."""
-        if self._state is State.CONFIG and not buffer.pending:
+        if not self._stream.received:
             return
-        where = f", {buffer.pending} bytes into a message" if buffer.pending else ""
-        self._fail(
-            ProtocolError(f"the connection ended without CLOSE while waiting for {self._state.value}{where}")
-        )
+        where = f", {self._stream.pending} bytes into a message" if self._stream.pending else ""
+        self._fail(f"the connection ended without CLOSE{where}")
 
-    def _fail(self, error: Exception) -> None:
-        """End the reconstruction and tell the peer; reception goes on."""
-        if self._over:
+    def _fail(self, reason: str) -> None:
+        """End the reconstruction and tell the peer."""
+        if self._ended.is_set():
             return
-        self._over = True
-        if self._worker:
-            self._worker.fail(error)
-        else:
-            self._told(Outcome(error=error))
+        if not self._status_known():
+            self._conclude({"state": "failed", "error": reason})
+            return
+        self._stream.tell()
+        try:
+            self._link.say(Say.FAIL, payload=reason.encode())
+        except OSError:
+            return
 
-    def _told(self, outcome: Outcome) -> None:
-        """The last word to the peer."""
-        self.outcome = outcome
+    def _conclude(self, facts: dict[str, Any]) -> None:
+        """The last word to the peer; only the first conclusion counts."""
+        if self._ended.is_set():
+            return
+        self.outcome |= facts
+        self._ended.set()
+        self._stream.deafen()
         last = [encode.close()]
-        if outcome.error is not None:
-            last.insert(0, encode.text(outcome.message, self._settings.profile, "error"))
+        if self.outcome["error"]:
+            last.insert(0, encode.text(self.outcome["error"], self._settings.profile, "error"))
         self._replies.conclude(*last)
 
     def _swallow(self) -> None:
         """The stream cannot be followed any more: take what still comes, to the peer's end or a limit."""
         until = time.monotonic() + self._settings.idle
-        for count in _received(self._socket, self._settings.idle):
-            if not count or time.monotonic() > until:
+        for piece in _received(self._socket, self._settings.idle):
+            if self._entry:
+                self._entry.write(piece)
+            if time.monotonic() > until:
                 return
 
     def _end(self) -> None:
         """Let the worker leave, write what is queued, half-close, and wait for the peer to do the same."""
-        if self._worker:
-            self._worker.join()
-        self._replies.conclude(encode.close())
+        if self._status_known():
+            self._ended.wait()
+        else:
+            self._conclude({})
         if not self._replies.join(self._settings.patience):
             self._replies.abandon()
         until = time.monotonic() + DRAIN
-        for count in _received(self._socket, DRAIN):
-            if not count or time.monotonic() > until:
+        for _ in _received(self._socket, DRAIN):
+            if time.monotonic() > until:
                 break
         self._socket.close()
+        self.outcome["bytes"] = self._stream.received
 
 
-def _received(connection: socket.socket, seconds: float) -> Iterator[int]:
-    """How many bytes came, again and again, thrown away; ends with the connection or after ``seconds``."""
-    waste = bytearray(1 << 16)
+PROBES = ("isalive.xml", "gtquery.xml")
+"""Configurations by which Gadgetron's tools ask whether a server is alive."""
+
+
+def _name(message: bytes) -> str:
+    try:
+        [config] = decode_all(message)
+    except ScansideError:
+        return "?"
+    return config.name if isinstance(config, ConfigFile) else "?"
+
+
+def _plain(name: str) -> str:
+    return name.removesuffix(".yml").removesuffix(".yaml").removesuffix(".xml")
+
+
+def _chains() -> set[str]:
+    return {path.stem for path in paths.configs().glob("*.yml")}
+
+
+def _received(connection: socket.socket, seconds: float) -> Iterator[memoryview]:
+    """What still comes, piece by piece, to the peer's end or a pause of ``seconds``."""
+    waste = memoryview(bytearray(1 << 16))
     connection.settimeout(seconds)
     try:
-        while True:
-            yield connection.recv_into(waste)
+        while count := connection.recv_into(waste):
+            yield waste[:count]
     except OSError:
         return
+
+
+def _number(status: int) -> int | None:
+    """The next number that the template says of the worker: its process, then its wait status."""
+    data = os.read(status, STATUS.size)
+    return int(STATUS.unpack(data)[0]) if len(data) == STATUS.size else None
+
+
+def _resident(pid: int) -> int:
+    """Memory of a process that is its own [bytes]; 0 when it is gone."""
+    try:
+        with open(f"/proc/{pid}/statm") as file:  # noqa: PTH123 - hot, and no path
+            _, resident, shared, *_ = map(int, file.read().split())
+    except OSError:
+        return 0
+    return (resident - shared) * os.sysconf("SC_PAGE_SIZE")

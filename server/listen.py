@@ -1,98 +1,137 @@
-"""Accepts scanners and supervises their sessions; drains on SIGTERM."""
+"""Accepts scanners and supervises: a keeper process for each connection, one template for the workers.
 
+Nothing heavy is loaded here and there is one thread, so that a fork is sound.
+"""
+
+import contextlib
 import ipaddress
 import itertools
 import logging
+import os
+import select
 import signal
 import socket
-import threading
-from types import FrameType
+import time
+from dataclasses import dataclass, field
 
 from server import paths
-from server.errors import ScansideError
 from server.keeper import Keeper
 from server.settings import Settings, SettingsError
+from server.template import Template, start
 from server.wire import encode
 
 log = logging.getLogger(__name__)
 
 
+@dataclass
 class Listener:
-    """The listening socket and the sessions that came through it."""
+    """The listening socket, the template, and the keepers that live."""
 
-    def __init__(self, settings: Settings) -> None:
-        _guard(settings)
-        self._settings = settings
-        self._sessions: set[threading.Thread] = set()
-        self._lock = threading.Lock()
+    settings: Settings
+    template: Template
+    verbose: bool = False
+    keepers: set[int] = field(default_factory=set)
+    draining: bool = False
+
+    def __post_init__(self) -> None:
+        """Listen; raises SettingsError for an address beyond loopback without leave."""
+        _guard(self.settings)
+        host = self.settings.host
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._socket = socket.create_server((host, self.settings.port), family=family, backlog=64)
+        self._socket.setblocking(False)
         self._numbers = itertools.count(1)
-        self._draining = False
-        family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-        self._socket = socket.create_server((settings.host, settings.port), family=family, backlog=64)
+        self._waking, woken = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        signal.set_wakeup_fd(woken, warn_on_full_buffer=False)
         self.port: int = self._socket.getsockname()[1]
 
     def serve(self) -> None:
-        """Accept until ``drain``, then wait for the running sessions."""
-        while not self._draining:
-            try:
-                connection, _ = self._socket.accept()
-            except OSError:
-                break
-            self._admit(connection, f"session {next(self._numbers)}")
-        for session in list(self._sessions):
-            session.join()
+        """Accept until told to drain, then wait for the running scans, up to the grace that is set."""
+        while not self.draining:
+            ready, _, _ = select.select([self._socket.fileno(), self._waking], [], [], 1.0)
+            self._awake()
+            if self._socket.fileno() in ready and not self.draining:
+                self._accept()
+            self._reap()
+        self._socket.close()
+        self._drain()
 
     def drain(self) -> None:
-        """Accept no more; running sessions go on to their end."""
-        self._draining = True
-        try:
-            self._socket.shutdown(socket.SHUT_RDWR)
-        finally:
-            self._socket.close()
+        """Accept no more."""
+        self.draining = True
 
-    def _admit(self, connection: socket.socket, name: str) -> None:
+    def _awake(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            os.read(self._waking, 4096)
+
+    def _accept(self) -> None:
+        with contextlib.suppress(BlockingIOError, ConnectionError):
+            connection, _ = self._socket.accept()
+            with connection:
+                self._admit(connection)
+
+    def _admit(self, connection: socket.socket) -> None:
+        connection.setblocking(True)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        connection.settimeout(self._settings.idle)
-        if len(self._sessions) >= self._settings.sessions:
-            reason = f"the server is busy with {self._settings.sessions} scans, its limit"
-            threading.Thread(target=_refuse, args=(connection, reason), daemon=True).start()
+        name = f"session {next(self._numbers)}"
+        pid = os.fork()
+        if pid:
+            self.keepers.add(pid)
             return
-        thread = threading.Thread(target=self._session, args=(connection, name), name=name, daemon=True)
-        with self._lock:
-            self._sessions.add(thread)
-        thread.start()
+        signal.set_wakeup_fd(-1)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_IGN)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        self._socket.close()
+        _keep(self, connection, name, busy=len(self.keepers) >= self.settings.sessions)
 
-    def _session(self, connection: socket.socket, name: str) -> None:
-        try:
-            outcome = Keeper(connection, self._settings, name).serve()
-            log.info(
-                "%s: %d images; received %s; dropped %s",
-                name,
-                outcome.images,
-                dict(outcome.received),
-                dict(outcome.dropped),
-            )
-            if isinstance(outcome.error, ScansideError):
-                log.warning("%s: %s", name, outcome.error)
-            elif outcome.error is not None:
-                log.error("%s failed", name, exc_info=outcome.error)
-        finally:
-            connection.close()
-            with self._lock:
-                self._sessions.discard(threading.current_thread())
+    def _reap(self) -> None:
+        while True:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if not pid:
+                return
+            if pid == self.template.process:
+                log.error("the template ended with status %d; a new one is started", status)
+                self.template = start(self.verbose)
+            self.keepers.discard(pid)
+
+    def _drain(self) -> None:
+        until = time.monotonic() + self.settings.grace
+        while self.keepers and time.monotonic() < until:
+            select.select([self._waking], [], [], 0.5)
+            self._awake()
+            self._reap()
+        for pid in self.keepers:
+            log.error("a scan was not ready %g s after the server was told to stop", self.settings.grace)
+            os.kill(pid, signal.SIGKILL)
+
+
+def _keep(listener: Listener, connection: socket.socket, name: str, *, busy: bool) -> None:
+    """A keeper's life, in the fork."""
+    settings = listener.settings
+    try:
+        if busy:
+            _refuse(connection, f"the server is busy with {settings.sessions} scans, its limit")
+        else:
+            cores = settings.threads or max(1, (os.cpu_count() or 1) // max(1, len(listener.keepers) + 1))
+            outcome = Keeper(connection, settings, listener.template, name, threads=cores).serve()
+            level = logging.WARNING if outcome["error"] else logging.INFO
+            log.log(level, "%s: %s", name, outcome)
+    except BaseException:
+        log.exception("%s: the keeper failed", name)
+    finally:
+        logging.shutdown()
+        os._exit(0)
 
 
 def _refuse(connection: socket.socket, reason: str) -> None:
     """Tell the reason and close."""
-    with connection:
-        try:
-            connection.settimeout(5)
-            connection.sendall(encode.text(reason, level="error") + encode.close())
-            connection.shutdown(socket.SHUT_WR)
-            while connection.recv(1 << 16):
-                pass
-        except OSError:
-            return
+    with contextlib.suppress(OSError):
+        connection.settimeout(5)
+        connection.sendall(encode.text(reason, level="error") + encode.close())
+        connection.shutdown(socket.SHUT_WR)
+        while connection.recv(1 << 16):
+            pass
 
 
 def _guard(settings: Settings) -> None:
@@ -107,27 +146,12 @@ def _guard(settings: Settings) -> None:
         )
 
 
-def serve(settings: Settings) -> None:
+def serve(settings: Settings, *, verbose: bool = False) -> None:
     """Run the server until SIGTERM or SIGINT."""
     paths.one_parent()
-    _prepare(settings)
-    listener = Listener(settings)
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        listener.drain()
-
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
-    print(f"scanside listens on {settings.host}:{listener.port}", flush=True)  # noqa: T201 - the line that says ready
+    listener = Listener(settings, start(verbose), verbose)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: listener.drain())
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    print(f"scanside listens on {settings.host}:{listener.port}", flush=True)  # noqa: T201 - says ready
     listener.serve()
-
-
-def _prepare(settings: Settings) -> None:
-    """Load what every session needs, before the first one comes."""
-    import torch
-
-    from server.registry import warm
-
-    if settings.threads:
-        torch.set_num_threads(settings.threads)
-    warm()

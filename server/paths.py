@@ -18,6 +18,18 @@ def state() -> Path:
     return Path(os.environ.get("SCANSIDE_STATE", default))
 
 
+def spool() -> Path:
+    """The folder of received scans: SCANSIDE_SPOOL, else in the state folder."""
+    return Path(os.environ.get("SCANSIDE_SPOOL", state() / "spool"))
+
+
+def run() -> Path:
+    """Where running servers have their sockets: SCANSIDE_RUN, else the user's runtime folder, else in /tmp."""
+    session = os.environ.get("XDG_RUNTIME_DIR")
+    default = Path(session) / "scanside" if session else Path(f"/tmp/scanside-{os.geteuid()}")
+    return Path(os.environ.get("SCANSIDE_RUN", default))
+
+
 def one_parent() -> None:
     """Check that the three packages lie side by side, so that none is another project's of the same name.
 

@@ -5,10 +5,11 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
+from server import paths
 from server.errors import ScansideError
 from server.wire.kinds import Limits, Profile
 
@@ -39,11 +40,44 @@ class Settings:
     idle: float = 300.0
     """Seconds without a byte before a session is given up."""
 
+    memory: int = 8 << 30
+    """Memory that one scan's worker may have [bytes]; 0: no limit."""
+
+    wall: float = 4 * 3600.0
+    """Seconds that one scan may take in all."""
+
+    finish: float = 600.0
+    """Seconds that the reconstruction may take behind the scan's end."""
+
+    grace: float = 60.0
+    """Seconds that running scans have when the server is told to stop."""
+
     patience: float = 60.0
     """Seconds that a peer has to take its last replies."""
 
     nul: bool = False
     """Write strings with a trailing NUL, as FIRE does."""
+
+    spool: Path = field(default_factory=paths.spool)
+    """The folder in which every received byte is kept."""
+
+    spool_mode: Literal["none", "buffered", "fsync"] = "buffered"
+    """``buffered`` survives the death of every process, ``fsync`` a power cut up to the last trigger."""
+
+    spool_full: Literal["refuse", "continue"] = "refuse"
+    """What a disk without room means: no new scans, or scans that are not kept; said aloud either way."""
+
+    spool_room: int = 1 << 30
+    """Below so many free bytes no entry begins."""
+
+    spool_days: float | None = None
+    """Spooled scans that succeeded are removed after so many days."""
+
+    spool_size: int | None = None
+    """The oldest that succeeded are removed when the spool holds more bytes than this."""
+
+    spool_keep_failed: bool = True
+    """Scans that did not succeed are never removed by themselves."""
 
     limits: Limits = field(default_factory=Limits)
 

@@ -1,141 +1,93 @@
-"""One scan: header, chain, gadgets; its replies are handed on as whole messages.
+"""A worker: one scan in a process of its own, fresh from the template and never used again.
 
-Nothing here knows the socket: items come in by ``put``, messages leave by ``reply``. That is the seam along
-which the worker becomes a process of its own.
+It reads the conversation out of the keeper's ring (or, when it lags, out of the spool) and answers over the
+link. It never speaks to the peer, and it does not outlive its keeper.
 """
 
+import json
 import logging
-import threading
-from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+import os
+import resource
+import signal
+from collections.abc import Iterator
 from typing import Any
 
-import torch
-
-from gadgets.data import Block, Image, Readouts, Text, Waveform
-from gadgets.errors import DataError, Interrupted, ScansideError
-from gadgets.image.label import Labels
-from server.chain import Step, build
-from server.engine.line import Line
-from server.parameters import apply
-from server.wire import encode
-from server.wire.header import read_header
-from server.wire.kinds import Kind, Profile
-from server.wire.messages import Data, Unsupported
+from server.errors import ProtocolError
+from server.link import Frame, Link, Orders, Say
+from server.reconstruction import Outcome
+from server.ring import Ring
+from server.session import Session
+from server.wire.buffer import Buffer
+from server.wire.decode import Decoder
+from server.wire.kinds import Profile
+from server.wire.messages import Message
 
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Assignment:
-    """What a scan is to be made of."""
-
-    steps: list[Step]
-    header: str = ""
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-    profile: Profile = field(default_factory=Profile)
-
-
-@dataclass
-class Outcome:
-    """How a scan ended."""
-
-    error: BaseException | None = None
-    images: int = 0
-    received: Counter[str] = field(default_factory=Counter)
-    dropped: Counter[str] = field(default_factory=Counter)
-
-    @property
-    def message(self) -> str:
-        """What the peer is told; empty when all went well."""
-        if self.error is None:
-            return ""
-        if isinstance(self.error, ScansideError):
-            return str(self.error)
-        return f"internal error ({type(self.error).__name__}); the server's log has the details"
+def work(link: Link, ring: Ring, spool: int | None, orders: Orders) -> None:
+    """Run one scan to its end and leave the process."""
+    _settle(orders)
+    session = Session(
+        lambda message: _say(link, Say.REPLY, payload=message),
+        lambda outcome: _end(link, outcome, orders.name),
+        Profile(nul=orders.nul, prefix=orders.nul),
+    )
+    read = 0
+    for frame in link.frames():
+        if frame.kind is Say.FAIL:
+            session.fail(ProtocolError(frame.payload.decode()))
+        elif not session.over:
+            for message in _messages(frame, read, ring, spool):
+                session.take(message)
+        if frame.kind is not Say.FAIL:
+            read = frame.number
+            _say(link, Say.READ, read)
+    os._exit(1)
 
 
-class Worker:
-    """A scan's chain at work. ``done`` is called once, from the worker's own thread."""
-
-    def __init__(
-        self, assignment: Assignment, reply: Callable[[bytes], object], done: Callable[[Outcome], None]
-    ) -> None:
-        scan = read_header(assignment.header)
-        steps, ignored = apply(assignment.steps, assignment.parameters)
-        self._profile, self._reply, self._done = assignment.profile, reply, done
-        self._line = Line(build(steps), scan)
-        self._labels = Labels(scan)
-        self.outcome = Outcome()
-        self._thread = threading.Thread(target=self._pump, name="worker", daemon=True)
-        for name in ignored:
-            self._tell(f"parameter {name!r} belongs to no gadget of the chain and is ignored", "warning")
-        self._line.start()
-        self._thread.start()
-
-    def put(self, item: Data | Unsupported) -> None:
-        """Hand one item to the chain, waiting for room.
-
-        Raises Closed when the chain has ended.
-        """
-        if isinstance(item, Unsupported):
-            self.fail(DataError(item.what))
-            return
-        count = len(item.head) if isinstance(item, Readouts) else 1
-        self.outcome.received[type(item).__name__] += count
-        self._line.inlet.put(item)
-
-    def finish(self) -> None:
-        """The peer said CLOSE: the gadgets may flush."""
-        self._line.inlet.finish()
-
-    def fail(self, error: BaseException) -> None:
-        """Nothing more can come, and not everything came."""
-        self._line.inlet.fail(error)
-        self.outcome.error = self.outcome.error or error
-
-    def join(self) -> None:
-        """Wait for the end, which ``done`` has been told by then."""
-        self._thread.join()
-
-    def _pump(self) -> None:
-        try:
-            for item in self._line.outlet:
-                self._send(item)
-        except Interrupted:
-            pass
-        except Exception as error:  # noqa: BLE001 - the edge of a session
-            self._line.outlet.abandon()
-            self.outcome.error = error
-        self._line.join(2.0)
-        self._conclude()
-
-    def _send(self, item: object) -> None:
-        if isinstance(item, Image):
-            _finite(item)
-            self._reply(encode.image(self._labels.label(item), self._profile))
-            self.outcome.images += 1
-        elif isinstance(item, Text):
-            self._tell(item.text, item.level)
-        elif isinstance(item, Waveform) and Kind.WAVEFORM in self._profile.kinds:
-            self._reply(encode.waveform(item))
-        else:
-            self.outcome.dropped[type(item).__name__] += len(item.head) if isinstance(item, Readouts) else 1
-
-    def _tell(self, text: str, level: str) -> None:
-        log.log(logging.WARNING if level == "warning" else logging.INFO, text)
-        self._reply(encode.text(text, self._profile, level))
-
-    def _conclude(self) -> None:
-        outcome = self.outcome
-        outcome.error = self._line.failure or outcome.error
-        if outcome.error is None and outcome.received[Block.__name__] and not outcome.images:
-            outcome.error = DataError(f"the chain made no image of {outcome.received['Block']} readouts")
-        self._done(outcome)
+def _messages(frame: Frame, read: int, ring: Ring, spool: int | None) -> Iterator[Message]:
+    """The messages of a stretch of the stream that begins and ends at their boundaries."""
+    if frame.kind is Say.RING:
+        return Decoder().decode(ring.view(read, frame.number))
+    assert spool is not None
+    return Buffer().messages(_reader(spool, read, frame.number))
 
 
-def _finite(image: Image) -> None:
-    """Let no image out that holds NaN or infinity: one such sample in a readout spreads over all of it."""
-    if not bool(torch.isfinite(image.data).all()):
-        raise DataError(f"an image ({image.role}) is not finite: a readout holds NaN or infinity")
+def _reader(spool: int, at: int, stop: int) -> Any:  # noqa: ANN401 - a receive function
+    def receive(view: memoryview) -> int:
+        nonlocal at
+        count = os.preadv(spool, [view[: stop - at]], at) if at < stop else 0
+        at += count
+        return count
+
+    return receive
+
+
+def _settle(orders: Orders) -> None:
+    """Limits and threads, before the first operation."""
+    import torch
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    torch.set_num_threads(orders.threads)
+    if orders.memory:
+        resource.setrlimit(resource.RLIMIT_DATA, (orders.memory, orders.memory))
+
+
+def _say(link: Link, kind: Say, number: int = 0, payload: bytes = b"") -> None:
+    """Tell the keeper; without it there is nobody to work for."""
+    try:
+        link.say(kind, number, payload)
+    except OSError:
+        os._exit(1)
+
+
+def _end(link: Link, outcome: Outcome, name: str) -> None:
+    """Tell the outcome and leave; threads that do not stop leave with the process."""
+    facts = outcome.facts()
+    if facts["bug"]:
+        log.error("%s failed", name, exc_info=outcome.error)
+    _say(link, Say.OUTCOME, payload=json.dumps(facts).encode())
+    logging.shutdown()
+    os._exit(0)

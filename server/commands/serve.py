@@ -31,5 +31,5 @@ def run(options: argparse.Namespace) -> int:
     from server.settings import read_settings
 
     begin(options.verbose)
-    serve(read_settings(vars(options), options.settings))
+    serve(read_settings(vars(options), options.settings), verbose=options.verbose)
     return 0

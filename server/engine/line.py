@@ -10,6 +10,7 @@ from gadgets.errors import Interrupted
 from gadgets.gadget import Gadget
 from gadgets.scan import Scan
 from server.engine.channel import Channel, Closed
+from server.engine.meter import Meter, Stats
 
 
 class Line:
@@ -24,10 +25,13 @@ class Line:
         self.inlet, self.outlet = pipes[0], pipes[-1]
         self.failure: BaseException | None = None
         self._lock = threading.Lock()
+        self._meters = [
+            Meter(type(gadget).__name__, pipe) for gadget, pipe in zip(chain, pipes, strict=False)
+        ]
         self._threads = [
             threading.Thread(
                 target=self._drive,
-                args=(gadget, scan, pipes[i], pipes[i + 1]),
+                args=(gadget, scan, self._meters[i], pipes[i + 1]),
                 name=type(gadget).__name__,
                 daemon=True,
             )
@@ -46,12 +50,20 @@ class Line:
             thread.join(None if until is None else max(0.0, until - time.monotonic()))
         return not any(thread.is_alive() for thread in self._threads)
 
-    def _drive(self, gadget: Gadget, scan: Scan, inlet: Channel[Any], outlet: Channel[Any]) -> None:
+    def stats(self) -> list[Stats]:
+        """What each gadget has done so far, in the order of the chain."""
+        return [meter.read() for meter in self._meters]
+
+    def _drive(self, gadget: Gadget, scan: Scan, meter: Meter, outlet: Channel[Any]) -> None:
         try:
-            with closing(_results(gadget, scan, inlet, outlet)) as results:
+            with closing(_results(gadget, scan, meter, outlet)) as results:
+                meter.enter()
                 for result in results:
+                    meter.leave()
+                    meter.items += 1
                     outlet.put(result)
                     del result
+                    meter.enter()
         except Closed:
             pass
         except Interrupted as interruption:
@@ -60,7 +72,8 @@ class Line:
             self._record(error)
             outlet.fail(error)
         finally:
-            inlet.abandon()
+            meter.leave()
+            meter.inlet.abandon()
             outlet.finish()
 
     def _record(self, error: BaseException) -> None:
@@ -68,21 +81,23 @@ class Line:
             self.failure = self.failure or error
 
 
-def _results(
-    gadget: Gadget, scan: Scan, inlet: Channel[Any], outlet: Channel[Any]
-) -> Generator[Any, None, None]:
+def _results(gadget: Gadget, scan: Scan, meter: Meter, outlet: Channel[Any]) -> Generator[Any, None, None]:
     taken, _ = gadget.signature()
     seen = 0
 
     def mine() -> Iterator[Any]:
         nonlocal seen
-        for item in inlet:
+        meter.leave()
+        for item in meter.inlet:
             if isinstance(item, taken):
                 seen += 1
+                meter.enter()
                 yield item
+                meter.leave()
             else:
                 outlet.put(item)
             del item
+        meter.enter()
 
     try:
         yield from gadget.process(mine(), scan)

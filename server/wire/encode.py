@@ -4,7 +4,7 @@ import struct
 
 import numpy as np
 
-from gadgets.data import Image, Readouts, Waveform
+from gadgets.data import Image, Notes, Readouts, Waveform
 from gadgets.head import ImageType
 from server.wire.extent import PIXEL
 from server.wire.kinds import Kind, Profile
@@ -59,6 +59,11 @@ def query(correlation: int, question: str) -> bytes:
 def response(correlation: int, answer: str) -> bytes:
     """The answer to a question."""
     return struct.pack("<HQ", Kind.RESPONSE, correlation) + _string("<Q", answer, GADGETRON)
+
+
+def dependency(meta: Notes) -> bytes:
+    """What is known about a stored measurement, as meta attributes."""
+    return struct.pack("<H", Kind.DEPENDENCY_QUERY) + _string("<Q", write_meta(meta), GADGETRON)
 
 
 def readouts(run: Readouts) -> bytes:

@@ -12,7 +12,7 @@ import numpy as np
 from gadgets.head import COMPRESSED, IMAGE_HEAD, READOUT_HEAD, WAVEFORM_HEAD
 from server.wire.extent import extent
 from server.wire.kinds import Kind, Limits
-from server.wire.readouts import run
+from server.wire.readouts import CUT_AFTER, run
 
 SETTLED = {
     Kind.ACQUISITION: 2 + READOUT_HEAD.itemsize,
@@ -33,6 +33,9 @@ class Mark:
 
     message: bytes = b""
     """All of it, id included; empty for those whose payload is not kept."""
+
+    last: bool = False
+    """A readout with a LAST flag is among them: what it triggers must not wait."""
 
 
 class Follower:
@@ -71,14 +74,15 @@ class Follower:
             self._begin(rest, need)
             return None
         (kind,) = struct.unpack_from("<H", rest)
-        size = _run(rest) if kind == Kind.ACQUISITION else need
-        self._mark(marks, kind, size, b"" if kind in SETTLED else bytes(rest[:size]))
+        size, last = _run(rest) if kind == Kind.ACQUISITION else (need, False)
+        self._mark(marks, kind, size, b"" if kind in SETTLED else bytes(rest[:size]), last)
         return at + size
 
     def _begin(self, rest: memoryview, need: int) -> None:
         """Remember the start of a message that goes on in the next piece."""
         if _settled(rest):
-            self._carry += rest[:2]
+            (kind,) = struct.unpack_from("<H", rest)
+            self._carry += rest[: SETTLED[kind]]
             self._end = self.complete + need
         else:
             self._carry += rest
@@ -87,8 +91,9 @@ class Follower:
         if self._end > self.received:
             return None
         (kind,) = struct.unpack_from("<H", self._carry)
-        self._carry.clear()
-        self._mark(marks, kind, self._end - self.complete, b"")
+        last = kind == Kind.ACQUISITION and _last(memoryview(self._carry))
+        self._carry = bytearray()
+        self._mark(marks, kind, self._end - self.complete, b"", last)
         return self.complete - base
 
     def _resume(self, view: memoryview, at: int, base: int, marks: list[Mark]) -> int | None:
@@ -105,12 +110,12 @@ class Follower:
         (kind,) = struct.unpack_from("<H", self._carry)
         message = b"" if kind in SETTLED else bytes(self._carry)
         size = len(self._carry)
-        self._carry.clear()
-        self._mark(marks, kind, size, message)
+        self._carry = bytearray()
+        self._mark(marks, kind, size, message, kind == Kind.ACQUISITION)
         return at
 
-    def _mark(self, marks: list[Mark], kind: int, size: int, message: bytes) -> None:
-        marks.append(Mark(kind, self.complete, self.complete + size, message))
+    def _mark(self, marks: list[Mark], kind: int, size: int, message: bytes, last: bool) -> None:
+        marks.append(Mark(kind, self.complete, self.complete + size, message, last))
         self.complete += size
 
 
@@ -129,8 +134,13 @@ def _compressed(view: memoryview) -> bool:
     return bool(int(np.frombuffer(view, READOUT_HEAD, count=1, offset=2)[0]["flags"]) & COMPRESSED)
 
 
-def _run(rest: memoryview) -> int:
-    """Bytes of the run of readouts at the start of ``rest``."""
+def _last(view: memoryview) -> bool:
+    return bool(np.frombuffer(view, READOUT_HEAD, count=1, offset=2)["flags"][0] & CUT_AFTER)
+
+
+def _run(rest: memoryview) -> tuple[int, bool]:
+    """Bytes of the run of readouts at the start of ``rest``, and whether a LAST flag is among them."""
     if _compressed(rest):
-        return extent(rest, Limits())
-    return run(rest)[1]
+        return extent(rest, Limits()), True
+    records, size = run(rest)
+    return size, bool((records["head"]["flags"] & CUT_AFTER).any())

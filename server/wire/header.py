@@ -4,11 +4,22 @@ import math
 import warnings
 from collections.abc import Iterable
 from dataclasses import MISSING, fields
+from functools import cache
 from typing import Any
 
 from gadgets.head import COUNTERS
 from gadgets.scan import Encoding, Limit, Scan, Sequence, Space
 from server.wire.xml import Malformed, checked
+
+SPECIMEN = """<ismrmrdHeader xmlns="http://www.ismrm.org/ISMRMRD">
+<subjectInformation/><studyInformation/><measurementInformation><measurementDependency/></measurementInformation>
+<acquisitionSystemInformation><coilLabel/></acquisitionSystemInformation><experimentalConditions/>
+<encoding><encodedSpace><matrixSize><x>1</x></matrixSize><fieldOfView_mm><x>1</x></fieldOfView_mm></encodedSpace>
+<reconSpace/><encodingLimits><slice><minimum>0</minimum></slice></encodingLimits>
+<trajectory>cartesian</trajectory><parallelImaging><accelerationFactor/></parallelImaging></encoding>
+<sequenceParameters><TR>1</TR></sequenceParameters>
+<userParameters><userParameterLong/><userParameterDouble/></userParameters></ismrmrdHeader>"""
+"""Every section that is read, with nothing in it."""
 
 LIMITS = {"kspace_encoding_step_0": "kspace_encode_step_0"} | {
     name.replace("encode", "encoding"): name for name in COUNTERS
@@ -30,24 +41,37 @@ def read_header(xml: str) -> Scan:
         return Scan(xml=xml, fault=f"the header is {error}")
 
 
+def load() -> None:
+    """Read a header now, so that its classes are loaded and described before the first scan."""
+    read_header(SPECIMEN)
+
+
 def _parse(xml: str) -> Any:  # noqa: ANN401 - ismrmrd's generated classes
     from ismrmrd.xsd import ismrmrdHeader
     from xsdata.exceptions import ParserError
-    from xsdata.formats.dataclass.parsers import XmlParser
-    from xsdata.formats.dataclass.parsers.config import ParserConfig
 
-    lenient = ParserConfig(
-        fail_on_unknown_properties=False,
-        fail_on_unknown_attributes=False,
-        fail_on_converter_warnings=False,
-        class_factory=_made,
-    )
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return XmlParser(config=lenient).from_string(xml, ismrmrdHeader)
+            return _parser().from_string(xml, ismrmrdHeader)
     except (ParserError, TypeError, ValueError) as error:
         raise Malformed(f"no ISMRMRD header: {error}") from None
+
+
+@cache
+def _parser() -> Any:  # noqa: ANN401 - xsdata's
+    """A parser that passes over what it does not know; it keeps what it learned of the header's classes."""
+    from xsdata.formats.dataclass.parsers import XmlParser
+    from xsdata.formats.dataclass.parsers.config import ParserConfig
+
+    return XmlParser(
+        config=ParserConfig(
+            fail_on_unknown_properties=False,
+            fail_on_unknown_attributes=False,
+            fail_on_converter_warnings=False,
+            class_factory=_made,
+        )
+    )
 
 
 def _made(kind: type[Any], values: dict[str, Any]) -> Any:  # noqa: ANN401
@@ -72,6 +96,8 @@ def _scan(header: Any, xml: str) -> Scan:  # noqa: ANN401
         patient_position=_text(_get(measurement, "patientPosition")),
         protocol=_text(_get(measurement, "protocolName")),
         measurement_id=_text(_get(measurement, "measurementID")),
+        patient_id=_text(_get(header.subjectInformation, "patientID")),
+        device=_text(_get(system, "deviceSerialNumber")) or _text(_get(system, "deviceID")),
         dependencies=tuple(
             (_text(each.dependencyType), _text(each.measurementID))
             for each in _get(measurement, "measurementDependency") or ()
@@ -138,8 +164,15 @@ def _sequence(section: Any) -> Sequence:  # noqa: ANN401
 
 
 def _labels(coils: Iterable[Any]) -> tuple[str, ...]:
-    ordered = sorted(coils, key=lambda coil: _whole(coil.coilNumber, 0))
-    return tuple(_text(coil.coilName) for coil in ordered)
+    """In the order of the channels: that of the list, unless the numbers are the channels' indices.
+
+    Siemens numbers receivers: 22, 21, 34, ... name the channels 0, 1, 2, ... of the data.
+    """
+    listed = list(coils)
+    numbers = [_whole(coil.coilNumber, -1) for coil in listed]
+    if sorted(numbers) == list(range(len(listed))):
+        listed = [listed[numbers.index(channel)] for channel in range(len(listed))]
+    return tuple(_text(coil.coilName) for coil in listed)
 
 
 def _parameters(section: Any) -> dict[str, float | int | str]:  # noqa: ANN401

@@ -1,0 +1,157 @@
+"""One scan: header, chain, gadgets; its replies are handed on as whole messages.
+
+Nothing here knows a socket or a process: items come in by ``put``, messages leave by ``reply``.
+"""
+
+import logging
+import threading
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from gadgets.data import Block, Image, Readouts, Text, Waveform
+from gadgets.errors import DataError, Interrupted, ScansideError
+from gadgets.image.label import Labels
+from server.chain import Step, build
+from server.engine.line import Line
+from server.parameters import apply
+from server.wire import encode
+from server.wire.header import read_header
+from server.wire.kinds import Kind, Profile
+from server.wire.messages import Data, Unsupported
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Assignment:
+    """What a scan is to be made of."""
+
+    steps: list[Step]
+    header: str = ""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    profile: Profile = field(default_factory=Profile)
+
+
+@dataclass
+class Outcome:
+    """How a scan ended."""
+
+    error: BaseException | None = None
+    images: int = 0
+    received: Counter[str] = field(default_factory=Counter)
+    dropped: Counter[str] = field(default_factory=Counter)
+
+    def facts(self) -> dict[str, Any]:
+        """The outcome as plain values, for the keeper, the spool's index and the log."""
+        return {
+            "state": "failed" if self.error else "complete",
+            "error": self.message,
+            "bug": self.error is not None and not isinstance(self.error, ScansideError),
+            "images": self.images,
+            "received": dict(self.received),
+            "dropped": dict(self.dropped),
+        }
+
+    @property
+    def message(self) -> str:
+        """What the peer is told; empty when all went well."""
+        if self.error is None:
+            return ""
+        if isinstance(self.error, ScansideError):
+            return str(self.error)
+        if isinstance(self.error, MemoryError) or "allocate memory" in str(self.error):
+            return "the reconstruction needs more memory than it may have"
+        return f"internal error ({type(self.error).__name__}); the server's log has the details"
+
+
+class Reconstruction:
+    """A scan's chain at work. ``done`` is called once, from the worker's own thread."""
+
+    def __init__(
+        self, assignment: Assignment, reply: Callable[[bytes], object], done: Callable[[Outcome], None]
+    ) -> None:
+        scan = read_header(assignment.header)
+        steps, ignored = apply(assignment.steps, assignment.parameters)
+        self._profile, self._reply, self._done = assignment.profile, reply, done
+        self._line = Line(build(steps), scan)
+        self._labels = Labels(scan)
+        self.outcome = Outcome()
+        self._thread = threading.Thread(target=self._pump, name="reconstruction", daemon=True)
+        for name in ignored:
+            self._tell(f"parameter {name!r} belongs to no gadget of the chain and is ignored", "warning")
+        self._line.start()
+        self._thread.start()
+
+    def put(self, item: Data | Unsupported) -> None:
+        """Hand one item to the chain, waiting for room.
+
+        Raises Closed when the chain has ended.
+        """
+        if isinstance(item, Unsupported):
+            self.fail(DataError(item.what))
+            return
+        count = len(item.head) if isinstance(item, Readouts) else 1
+        self.outcome.received[type(item).__name__] += count
+        self._line.inlet.put(item)
+
+    def finish(self) -> None:
+        """The peer said CLOSE: the gadgets may flush."""
+        self._line.inlet.finish()
+
+    def fail(self, error: BaseException) -> None:
+        """Nothing more can come, and not everything came."""
+        self._line.inlet.fail(error)
+        self.outcome.error = self.outcome.error or error
+
+    def stats(self) -> dict[str, Any]:
+        """Numbers of what was received and made so far."""
+        return {"received": dict(self.outcome.received), "images": self.outcome.images}
+
+    def join(self) -> None:
+        """Wait for the end, which ``done`` has been told by then."""
+        self._thread.join()
+
+    def _pump(self) -> None:
+        try:
+            for item in self._line.outlet:
+                self._send(item)
+        except Interrupted:
+            pass
+        except Exception as error:  # noqa: BLE001 - the edge of a session
+            self._line.outlet.abandon()
+            self.outcome.error = error
+        self._line.join(2.0)
+        self._conclude()
+
+    def _send(self, item: object) -> None:
+        if isinstance(item, Image):
+            _finite(item)
+            self._reply(encode.image(self._labels.label(item), self._profile))
+            self.outcome.images += 1
+        elif isinstance(item, Text):
+            self._tell(item.text, item.level)
+        elif isinstance(item, Waveform) and Kind.WAVEFORM in self._profile.kinds:
+            self._reply(encode.waveform(item))
+        else:
+            self.outcome.dropped[type(item).__name__] += len(item.head) if isinstance(item, Readouts) else 1
+
+    def _tell(self, text: str, level: str) -> None:
+        log.log(logging.WARNING if level == "warning" else logging.INFO, text)
+        self._reply(encode.text(text, self._profile, level))
+
+    def _conclude(self) -> None:
+        outcome = self.outcome
+        outcome.error = self._line.failure or outcome.error
+        if outcome.error is None and outcome.received[Block.__name__] and not outcome.images:
+            outcome.error = DataError(f"the chain made no image of {outcome.received['Block']} readouts")
+        self._done(outcome)
+
+
+def _finite(image: Image) -> None:
+    """Let no image out that holds NaN or infinity: one such sample in a readout spreads over all of it."""
+    if not bool(torch.isfinite(image.data).all()):
+        raise DataError(f"an image ({image.role}) is not finite: a readout holds NaN or infinity")

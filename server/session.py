@@ -1,0 +1,136 @@
+"""A conversation's messages in order, as a scan: configuration, header, parameters, data, the end.
+
+The same in a worker process, behind a ring, and in ``scanside run``, without a network.
+"""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from server import parameters
+from server.chain import Step, named, parse
+from server.engine.channel import Closed
+from server.errors import ChainError, ScansideError
+from server.reconstruction import Assignment, Outcome, Reconstruction
+from server.wire import messages as said
+from server.wire.kinds import Profile
+from server.wire.order import DATA, State, after
+
+log = logging.getLogger(__name__)
+
+PROBES = ("isalive.xml", "gtquery.xml")
+"""Configurations by which Gadgetron's tools ask whether a server is alive."""
+
+
+class Session:
+    """Takes messages; ``reply`` gets whole messages for the peer, ``done`` the outcome, once."""
+
+    def __init__(
+        self,
+        reply: Callable[[bytes], object],
+        done: Callable[[Outcome], None],
+        profile: Profile | None = None,
+    ) -> None:
+        self._reply, self._done, self._profile = reply, done, profile or Profile()
+        self._state = State.CONFIG
+        self._config: said.ConfigFile | said.ConfigText | None = None
+        self._steps: list[Step] | None = None
+        self._header = ""
+        self._parameters: dict[str, Any] = {}
+        self._scan: Reconstruction | None = None
+        self.over = False
+        """The scan's end is decided: what still comes is of no use."""
+
+    def configure(self, steps: list[Step], given: dict[str, Any]) -> None:
+        """Fix the chain and parameters, as when a configuration had been sent."""
+        self._steps, self._parameters = steps, given
+        self._state = State.HEADER
+
+    def take(self, message: said.Message) -> None:
+        """Act on one message; a fault ends the scan with its reason."""
+        if self.over:
+            return
+        try:
+            self._state = after(self._state, message)
+            self._act(message)
+        except ScansideError as error:
+            self.fail(error)
+
+    def fail(self, error: BaseException) -> None:
+        """Nothing more can come, or be used; nothing half-received is flushed."""
+        if self.over:
+            return
+        self.over = True
+        if self._scan:
+            self._scan.fail(error)
+        else:
+            self._done(Outcome(error=error))
+
+    def join(self) -> None:
+        """Wait for the chain to end."""
+        if self._scan:
+            self._scan.join()
+
+    def stats(self) -> dict[str, Any]:
+        """What the chain has done so far, in numbers."""
+        return self._scan.stats() if self._scan else {}
+
+    def _act(self, message: said.Message) -> None:
+        match message:
+            case said.ConfigFile() | said.ConfigText():
+                self._config = message
+            case said.Header():
+                self._header = message.xml
+            case said.TextMessage():
+                self._heed(message.text)
+            case said.Close():
+                self._finish()
+            case _ if isinstance(message, DATA):
+                self._feed(message)
+
+    def _heed(self, text: str) -> None:
+        """FIRE's parameters, when they come before the data; any other text is for the log."""
+        found = parameters.from_text(text)
+        if found is not None and self._scan is None:
+            self._parameters.update(found)
+        else:
+            log.info("the peer says a text of %d characters", len(text))
+
+    def _feed(self, item: said.Data | said.Unsupported) -> None:
+        scan = self._scan or self._begin()
+        try:
+            scan.put(item)
+        except Closed:
+            self.over = True
+
+    def _begin(self) -> Reconstruction:
+        assignment = Assignment(
+            steps=self._chain(), header=self._header, parameters=self._parameters, profile=self._profile
+        )
+        self._scan = Reconstruction(assignment, self._reply, self._done)
+        return self._scan
+
+    def _chain(self) -> list[Step]:
+        """The chain that the peer named or wrote out; FIRE's parameters may name another."""
+        if name := parameters.chosen(self._parameters):
+            return named(name)
+        if self._steps is not None:
+            return self._steps
+        if isinstance(self._config, said.ConfigText):
+            return parse(self._config.text)
+        if self._config is None:
+            raise ChainError("no chain was named")
+        return named(self._config.name)
+
+    def _finish(self) -> None:
+        """The peer's CLOSE: run the flush; a probe, or a session without a header, just ends."""
+        probe = isinstance(self._config, said.ConfigFile) and self._config.name in PROBES
+        if self._scan is None and self._config is not None and not probe:
+            self._chain()
+        if self._scan is None and self._header:
+            self._begin()
+        if self._scan:
+            self._scan.finish()
+        else:
+            self._done(Outcome())
+        self.over = True
