@@ -23,6 +23,14 @@ STATUS = struct.Struct("<i")
 """What goes into a status pipe: first the worker's pid, then its wait status."""
 
 
+MEMORY = {
+    "MALLOC_ARENA_MAX": "1",
+    "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
+    "MALLOC_TRIM_THRESHOLD_": str(256 << 20),
+}
+"""How workers manage memory: the buffers of one image serve the next, and are not faulted in again."""
+
+
 @dataclass
 class Template:
     """The template as keepers and listener see it: where to ask."""
@@ -54,11 +62,11 @@ def start(verbose: bool = False) -> Template:
     asking, answering = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     reading, writing = os.pipe()
     command = [sys.executable, "-m", "server.template", str(answering.fileno()), str(writing)]
-    environment = os.environ | {"SCANSIDE_VERBOSE": "1"} if verbose else os.environ
+    environment = MEMORY | os.environ | ({"SCANSIDE_VERBOSE": "1"} if verbose else {})
     files = (answering.fileno(), writing)
     for file in files:
         os.set_inheritable(file, True)
-    process = os.posix_spawn(sys.executable, command, dict(environment))
+    process = os.posix_spawn(sys.executable, command, environment)
     answering.close()
     os.close(writing)
     return Template(asking, process, reading)

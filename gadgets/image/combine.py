@@ -16,6 +16,10 @@ Key = tuple[int, int]
 """Encoding space and slice."""
 
 
+PATTERNS = 8
+"""Patterns of lines, by slice, whose noise maps are remembered (TGRAPPA has R of them)."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Combine(Gadget):
     """Combine the coils: one image in SNR units, and on demand its noise.
@@ -48,21 +52,24 @@ class Combine(Gadget):
     def _images(self, item: CoilImage, state: "_State") -> Iterator[Image]:
         key = item.encoding, int(item.head["slice"])
         if self.method == "rss":
-            image = torch.linalg.vector_norm(item.data, dim=0)
-            weights = item.data.conj() / image.clamp(min=1e-20)
+            image = root_sum_of_squares(item.data)
         else:
-            weights = state.weights(key, item)
-            image = (weights * item.data).sum(0)
+            image = (state.weights(key, item) * item.data).sum(0)
         yield _image(item, image, "image", self.method)
         if self.gfactor or self.snr:
-            fresh = self.method == "rss" or key not in state.noises or state.noises[key][0] != item.noise
-            if fresh:
-                state.noises[key] = item.noise, item.noise.sd(weights)
-            sd = state.noises[key][1]
-            if self.gfactor and fresh:
-                yield _image(item, sd, "gfactor", self.method)
-            if self.snr:
-                yield _image(item, torch.where(sd > 0, image / sd, 0.0), "snr", self.method)
+            yield from self._companions(item, image, state)
+
+    def _companions(self, item: CoilImage, image: torch.Tensor, state: "_State") -> Iterator[Image]:
+        """The noise of the image: sent once for each pattern of lines, being the same for all its images."""
+        key = item.encoding, int(item.head["slice"])
+        if self.method == "rss":
+            sd, fresh = item.noise.sd(item.data.conj() / image.clamp(min=1e-20)), True
+        else:
+            sd, fresh = state.noise(key, item.noise, state.weights(key, item))
+        if self.gfactor and fresh:
+            yield _image(item, sd, "gfactor", self.method)
+        if self.snr:
+            yield _image(item, torch.where(sd > 0, image / sd, 0.0), "snr", self.method)
 
 
 @dataclass(eq=False)
@@ -70,8 +77,21 @@ class _State:
     """What lasts from image to image, by slice."""
 
     maps: dict[Key, torch.Tensor] = field(default_factory=dict)
-    noises: dict[Key, tuple[CoilNoise, torch.Tensor]] = field(default_factory=dict)
+    noises: dict[Key, list[tuple[CoilNoise, torch.Tensor, torch.Tensor]]] = field(default_factory=dict)
+    """The noise maps of the patterns seen last, with the noise and the weights that they are of."""
+
     last: tuple[torch.Tensor, torch.Tensor] | None = None
+
+    def noise(self, key: Key, noise: CoilNoise, weights: torch.Tensor) -> tuple[torch.Tensor, bool]:
+        """The noise map, and whether it is a new one."""
+        known = self.noises.setdefault(key, [])
+        maps = self.maps[key]
+        for of, under, sd in known:
+            if of == noise and under is maps:
+                return sd, False
+        known[PATTERNS - 1 :] = []
+        known.insert(0, (noise, maps, noise.sd(weights)))
+        return known[0][2], True
 
     def weights(self, key: Key, item: CoilImage) -> torch.Tensor:
         """The conjugate maps of the slice; the last ones are kept, since its images follow each other."""
@@ -82,6 +102,15 @@ class _State:
             height, width = item.data.shape[-2:]
             self.last = maps, expand(maps, (height, width)).conj().resolve_conj()
         return self.last[1]
+
+
+def root_sum_of_squares(data: torch.Tensor) -> torch.Tensor:
+    """sqrt(sum_c |data[c]|^2) of complex64 [coil, ...], float32 [...]; about ten times as fast as a norm."""
+    parts = torch.view_as_real(data)
+    total = torch.zeros(parts.shape[1:], dtype=parts.dtype)
+    for coil in parts:
+        total.addcmul_(coil, coil)
+    return total.sum(-1).sqrt_()
 
 
 def _image(item: CoilImage, data: torch.Tensor, role: Role, method: str) -> Image:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from gadgets.arrays import resize, to_image
+from gadgets.arrays import to_image_part
 from gadgets.data import Block
 from gadgets.errors import DataError
 from gadgets.gadget import Map
@@ -35,7 +35,7 @@ class RemoveOversampling(Map):
         size = kept(encoding)
         head = item.head.copy()
         head["number_of_samples"], head["center_sample"] = size, size // 2
-        profiles = resize(to_image(torch.from_numpy(item.data)), -1, size)
+        profiles = to_image_part(torch.from_numpy(item.data), size)
         return replace(item, head=head, data=profiles.contiguous().numpy(), transformed=True)
 
 

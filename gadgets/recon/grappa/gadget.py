@@ -29,6 +29,9 @@ MOST = 6
 Key = tuple[int, int]
 """Encoding space and slice."""
 
+PATTERNS = 8
+"""Patterns of lines, by slice, that are remembered (TGRAPPA has R of them)."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Grappa(Gadget):
@@ -122,7 +125,7 @@ class _State:
     """What lasts from image to image: the scale of each encoding space, and what the last image needed."""
 
     scales: dict[int, float] = field(default_factory=dict)
-    noises: dict[Key, tuple[torch.Tensor, GrappaNoise]] = field(default_factory=dict)
+    noises: dict[Key, list[tuple[torch.Tensor, GrappaNoise]]] = field(default_factory=dict)
     expanded: tuple[Kernel, torch.Tensor] | None = None
 
     def over_x(self, kernel: Kernel, points: int) -> torch.Tensor:
@@ -132,14 +135,16 @@ class _State:
         return self.expanded[1]
 
     def noise(self, frame: Frame, kernel: Kernel, scan: Scan, *, put_back: bool) -> GrappaNoise:
-        """The noise of a frame: the same object as long as the same lines of the slice are acquired."""
-        known = self.noises.get(_key(frame))
-        if known is not None and known[1].kernel is kernel and torch.equal(known[0], frame.sampled):
-            return known[1]
+        """The noise of a frame: the same object for all frames of a slice that have the same lines."""
+        known = self.noises.setdefault(_key(frame), [])
+        for sampled, noise in known:
+            if noise.kernel is kernel and torch.equal(sampled, frame.sampled):
+                return noise
         encoding = scan.encoding(frame.source.encoding)
         lines = lattice(frame.sampled, kernel.acceleration, encoding, put_back=put_back)
         scale = unit_noise(frame.sampled * lines.source, frame.readout) / kernel.acceleration
         scale = self.scales.setdefault(frame.source.encoding, scale)
         noise = GrappaNoise(kernel=kernel, lattice=lines, scale=scale, readout=frame.readout)
-        self.noises[_key(frame)] = frame.sampled, noise
+        known[PATTERNS - 1 :] = []
+        known.insert(0, (frame.sampled, noise))
         return noise
