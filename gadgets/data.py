@@ -114,6 +114,32 @@ class Waveform:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class NoiseMeasurement:
+    """What noise readouts say about the channels: made of a scan's own, or of those of an earlier scan."""
+
+    covariance: NDArray[np.complex128]
+    """Mean of d d^H over the samples, about zero, [coil, coil]; 0 for channels that are not finite."""
+
+    variance: NDArray[np.float64]
+    """About the mean of each channel, [coil]: a constant channel has none; 0 where it is not finite."""
+
+    samples: int
+    """How many samples per channel the means run over."""
+
+    sample_time: float = 0.0
+    """The dwell time that the noise level belongs to [us]; 0 when the headers do not state it."""
+
+    bandwidth: float | None = None
+    """Receiver noise bandwidth relative to 1 / dwell time, as its header says."""
+
+    coil_labels: tuple[str, ...] = ()
+    """Coil names in the order of the channels."""
+
+    origin: str = ""
+    """Pseudonym of the earlier measurement that it is; empty when this scan's own readouts made it."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Kspace:
     """One complete buffer: all lines that one image (or series of n) is made of."""
 

@@ -13,6 +13,13 @@ from gadgets.scan import Scan
 Types = tuple[type, ...]
 
 
+class Site:
+    """Marks a field that is a path, a host, an address or a command: ``Annotated[str, Site]``.
+
+    It can be set in a chain that is installed, and never over the wire.
+    """
+
+
 @dataclass(frozen=True, kw_only=True)
 class Gadget:
     """A step of a chain: its fields are its parameters, the frame of ``process`` is its state.

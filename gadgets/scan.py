@@ -87,9 +87,17 @@ class Scan:
     """``HFS``, ``FFP``, ..."""
 
     protocol: str = ""
-    measurement_id: str = ""
-    dependencies: tuple[tuple[str, str], ...] = ()
+    measurement_id: str = field(default="", repr=False)
+    dependencies: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     """(type, measurement id) of measurements that this one needs."""
+
+    patient_id: str = field(default="", repr=False)
+    device: str = field(default="", repr=False)
+    """Whom and where was measured; empty when the header does not say. Like the measurement ids, these are
+    never shown: ``pseudonyms`` has what may be."""
+
+    pseudonyms: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """By measurement id, what it is called where people read it."""
 
     parameters: Mapping[str, float | int | str] = field(default_factory=dict)
     """The header's user parameters, by name."""
@@ -99,6 +107,10 @@ class Scan:
 
     fault: str = ""
     """Why nothing could be read from the header; empty when something could."""
+
+    def depends(self, kind: str) -> list[str]:
+        """Ids of the measurements of a type (in any case) that this one needs, in the header's order."""
+        return [name for each, name in self.dependencies if name and each.strip().lower() == kind]
 
     def encoding(self, index: int = 0) -> Encoding:
         """The encoding space that a readout names.

@@ -39,7 +39,6 @@ def named(name: str, folder: Path | None = None) -> list[Step]:
 
     Raises ChainError when there is none, or when the name is a path.
     """
-    folder = folder or paths.configs()
     known = chains(folder)
     plain = name.removesuffix(".yml").removesuffix(".yaml").removesuffix(".xml")
     if plain not in known:
@@ -49,8 +48,12 @@ def named(name: str, folder: Path | None = None) -> list[Step]:
 
 
 def chains(folder: Path | None = None) -> dict[str, Path]:
-    """The files of the installed chains, by name."""
-    return {path.stem: path for path in sorted((folder or paths.configs()).glob("*.yml"))}
+    """The files of the chains in ``folder``, by name; without one, of the site's and the installed ones."""
+    found: dict[str, Path] = {}
+    for each in [folder] if folder else paths.config_folders():
+        for path in sorted(each.glob("*.yml")):
+            found.setdefault(path.stem, path)
+    return found
 
 
 def parse(text: str) -> list[Step]:

@@ -11,6 +11,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from server import paths
 from server.errors import ScansideError
+from server.peers import Folders, Networks, Peer
 from server.wire.kinds import Limits, Profile
 
 PREFIX = "SCANSIDE_"
@@ -30,6 +31,33 @@ class Settings:
     port: int = 9002
     insecure: bool = False
     """Listen beyond loopback although anyone there may connect."""
+
+    allow: Networks = ()
+    """Networks from which peers may connect, ``["10.1.0.0/16"]``; none: everyone who reaches the port."""
+
+    tls_cert: Path | None = None
+    """The server's certificate (PEM); with it every connection is under TLS 1.2 or newer."""
+
+    tls_key: Path | None = None
+    """Its key, for this user alone to read; in the certificate's file when None."""
+
+    tls_ca: Path | None = None
+    """Authorities of which every peer must have a certificate (mutual TLS)."""
+
+    peers: tuple[Peer, ...] = ()
+    """What single scanners may do; the first entry that fits counts."""
+
+    strangers: bool = True
+    """Peers without an entry are admitted."""
+
+    config_text: bool = True
+    """Peers may write chains out, where their entry does not say otherwise."""
+
+    plugins: Folders = ()
+    """Folders of modules with gadgets of this site; nobody else may be able to write there."""
+
+    configs: Folders = ()
+    """Folders of this site's chains; they come before the installed ones of the same name."""
 
     sessions: int = 16
     """Scans at the same time; one more is refused with a TEXT."""
@@ -54,6 +82,9 @@ class Settings:
 
     patience: float = 60.0
     """Seconds that a peer has to take its last replies."""
+
+    expiry: float = 48 * 3600.0
+    """Seconds that noise and coil measurements are kept for the scans that depend on them."""
 
     nul: bool = False
     """Write strings with a trailing NUL, as FIRE does."""

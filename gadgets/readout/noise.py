@@ -8,6 +8,7 @@ from gadgets.data import (
     Block,
     Navigation,
     Noise,
+    NoiseMeasurement,
     PhaseCorrection,
     PhaseStabilization,
     SurfaceCoil,
@@ -15,14 +16,12 @@ from gadgets.data import (
 )
 from gadgets.errors import DataError
 from gadgets.gadget import Gadget
-from gadgets.readout.whitening import Whitener, measure
+from gadgets.readout.measurement import collect, distinguishes, measure, select
+from gadgets.readout.whitening import Whitener, whiten
 from gadgets.scan import Scan
 
 SIEMENS_BANDWIDTH = 0.793
 """Receiver noise bandwidth relative to 1 / dwell time, where neither parameter nor header says."""
-
-MOST_BYTES = 256 << 20
-"""The longest noise scan that is kept for its one reduction."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,35 +29,42 @@ class Prewhiten(Gadget):
     """Decorrelate the coils and scale their noise to sd 1 in the real and in the imaginary part.
 
     All noise readouts before the first other readout count; that one fixes the whitening of the whole scan.
-    Noise readouts are consumed. With C = L L^H the covariance of the noise, the data become s L^-1 d with s =
-    sqrt(2 bandwidth t_acquisition / t_noise), t the sample times (Kellman and McVeigh, MRM 54:1439, 2005).
+    Where there are none, the measurement that the scan depends on counts, its channels found by coil label.
+    Both are consumed. With C = L L^H the covariance of the noise, the data become s L^-1 d with s = sqrt(2
+    bandwidth t_acquisition / t_noise), t the sample times (Kellman and McVeigh, MRM 54:1439, 2005).
     """
 
     bandwidth: float | None = None
     """Receiver noise bandwidth relative to 1 / dwell time; the header's when None, else 0.793."""
 
     missing: Literal["warn", "fail"] = "warn"
-    """A scan without noise readouts: pass the data unchanged with a warning, or end the reconstruction."""
+    """A scan without any noise: pass the data unchanged with a warning, or end the reconstruction."""
 
     def process(
         self,
-        stream: Iterable[Noise | Block | Navigation | PhaseCorrection | SurfaceCoil | PhaseStabilization],
+        stream: Iterable[
+            Noise | NoiseMeasurement | Block | Navigation | PhaseCorrection | SurfaceCoil | PhaseStabilization
+        ],
         scan: Scan,
     ) -> Iterator[Block | Navigation | PhaseCorrection | SurfaceCoil | PhaseStabilization | Text]:
         """Give every readout but noise, whitened; warn once of each thing that is not as it should be."""
         noise: list[Noise] = []
+        stored: NoiseMeasurement | None = None
         whitener: Whitener | None = None
         late = False
         for item in stream:
+            if isinstance(item, NoiseMeasurement):
+                stored = stored or item
+                continue
             if isinstance(item, Noise):
                 if whitener is None:
-                    _keep(noise, item)
+                    collect(noise, item)
                 elif not late:
                     late = True
                     yield _warning("noise readouts after the first imaging line are not used")
                 continue
             if whitener is None:
-                whitener = self._whitener(noise, scan)
+                whitener = self._whitener(measure(noise, scan) if noise else stored, scan)
                 noise.clear()
                 yield from map(_warning, whitener.warnings)
             if isinstance(item, SurfaceCoil) and not whitener.fits(item):
@@ -66,35 +72,54 @@ class Prewhiten(Gadget):
             else:
                 yield whitener.apply(item)
 
-    def _whitener(self, noise: list[Noise], scan: Scan) -> Whitener:
-        """From the scan's own noise readouts; a measurement that this one depends on will be asked here."""
-        if noise:
-            bandwidth, source = self._bandwidth(scan)
-            whitener = measure(noise, bandwidth, scan.coil_labels)
-            notes = {
-                **whitener.notes,
-                "ScansideNoiseBandwidth": bandwidth,
-                "ScansideNoiseBandwidthSource": source,
-            }
-            return replace(whitener, notes=notes)
+    def _whitener(self, noise: NoiseMeasurement | None, scan: Scan) -> Whitener:
+        if noise is None:
+            return self._without(scan)
+        warnings: tuple[str, ...] = ()
+        if noise.origin:
+            noise, warnings = _matched(noise, scan.coil_labels)
+        bandwidth, source = self._bandwidth(noise, scan)
+        whitener = whiten(noise, bandwidth)
+        notes = {
+            **whitener.notes,
+            "ScansideNoiseBandwidth": bandwidth,
+            "ScansideNoiseBandwidthSource": source,
+        }
+        return replace(whitener, notes=notes, warnings=warnings + whitener.warnings)
+
+    def _without(self, scan: Scan) -> Whitener:
+        needed = [scan.pseudonyms.get(name, "") for name in scan.depends("noise")]
+        lack = "no noise readouts"
+        if needed:
+            which = " ".join(("noise measurement", *filter(None, needed)))
+            lack += f", and the {which} that it depends on was not found"
         if self.missing == "fail":
-            raise DataError("Prewhiten found no noise readouts before the first imaging line")
-        warning = "the scan has no noise readouts: its data are not whitened, its images not in SNR units"
+            raise DataError(f"the scan has {lack}")
+        warning = f"the scan has {lack}: its data are not whitened, its images not in SNR units"
         return Whitener(notes={"ScansideNoise": "none"}, warnings=(warning,))
 
-    def _bandwidth(self, scan: Scan) -> tuple[float, str]:
+    def _bandwidth(self, noise: NoiseMeasurement, scan: Scan) -> tuple[float, str]:
         if self.bandwidth is not None:
             return self.bandwidth, "parameter"
-        if scan.noise_bandwidth is not None:
-            return scan.noise_bandwidth, "header"
+        for header in (noise.bandwidth, scan.noise_bandwidth):
+            if header is not None:
+                return header, "header"
         return SIEMENS_BANDWIDTH, "assumed"
 
 
-def _keep(noise: list[Noise], item: Noise) -> None:
-    noise.append(item)
-    size = sum(kept.data.nbytes for kept in noise)
-    if size > MOST_BYTES:
-        raise DataError(f"the noise scan has {size} bytes, expected at most {MOST_BYTES}")
+def _matched(noise: NoiseMeasurement, labels: tuple[str, ...]) -> tuple[NoiseMeasurement, tuple[str, ...]]:
+    """An earlier scan's noise for the channels of this one, and what is to be warned of.
+
+    Channels are taken in their order when both scans name them alike, or when names cannot tell them apart.
+    """
+    if labels == noise.coil_labels:
+        return noise, ()
+    if distinguishes(labels, len(labels)) and distinguishes(noise.coil_labels, len(noise.variance)):
+        return select(noise, labels), ()
+    return noise, (
+        f"coil labels are missing or not unique: channels of the noise measurement {noise.origin} are taken "
+        "in their order",
+    )
 
 
 def _warning(text: str) -> Text:

@@ -1,7 +1,6 @@
-"""The whitening matrix: what noise readouts say about the channels, and data freed of it."""
+"""The whitening matrix: what a noise measurement makes of it, and data freed of their noise's correlation."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -9,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from gadgets.data import Heads, Noise, Notes, Readouts
+from gadgets.data import Heads, NoiseMeasurement, Notes, Readouts
 from gadgets.errors import DataError
 
 DEAD = 1e-8
@@ -34,6 +33,9 @@ class Whitener:
     sample_time: float = 0.0
     """Of the noise readouts [us]; 0 when their headers do not state it."""
 
+    source: str = "the noise scan"
+    """What the matrix was made of, for people to read."""
+
     notes: Notes = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
@@ -50,7 +52,7 @@ class Whitener:
             return replace(item, notes={**item.notes, **self.notes})
         if not self.fits(item):
             raise DataError(
-                f"readouts have {item.data.shape[1]} channels, but the noise scan has {self.matrix.shape[0]}"
+                f"readouts have {item.data.shape[1]} channels, but {self.source} has {self.matrix.shape[0]}"
             )
         ratios = self._ratios(item.head)
         parts = {ratio: self._whiten(item.data[ratios == ratio], ratio) for ratio in np.unique(ratios)[1:]}
@@ -75,80 +77,57 @@ class Whitener:
         return whitened
 
 
-def measure(noise: Sequence[Noise], bandwidth: float, labels: Sequence[str] = ()) -> Whitener:
-    """The whitener that noise readouts give, from all of their samples at once.
+def whiten(noise: NoiseMeasurement, bandwidth: float) -> Whitener:
+    """The whitener that a noise measurement gives; ``bandwidth`` is relative to 1 / dwell time.
 
-    The covariance is the mean of d d^H over the n samples, about zero, in double precision; whitened data
-    then have sd sqrt(n / (n - p)) for p channels. Raises DataError for fewer samples than channels, for
-    readouts of differing channel counts and for channels that are copies of others.
+    Raises DataError when no channel has noise, and for channels that are copies of others.
     """
-    samples, sample_time = _gather(noise)
-    channels, count = samples.shape
-    if count < channels:
-        raise DataError(f"noise scan has n = {count} samples for p = {channels} channels, expected n >= p")
-    dead = _dead(samples)
+    channels = len(noise.variance)
+    dead = _dead(noise.variance)
     live = [channel for channel in range(channels) if channel not in dead]
     if not live:
         raise DataError(
             f"none of the {channels} channels has noise: the noise scan is constant or not finite"
         )
     matrix = np.zeros((channels, len(live)), np.complex128)
-    matrix[live] = math.sqrt(2 * bandwidth) * _inverse_factor(samples[live])
+    matrix[live] = math.sqrt(2 * bandwidth) * _inverse_factor(noise.covariance[np.ix_(live, live)])
+    labels = noise.coil_labels
     names = [labels[channel] if channel < len(labels) else str(channel) for channel in dead]
     return Whitener(
         matrix=torch.from_numpy(matrix),
         live=tuple(live),
-        sample_time=sample_time,
-        notes=_notes(count, channels, names, timed=sample_time > 0),
+        sample_time=noise.sample_time,
+        source=f"the noise measurement {noise.origin}" if noise.origin else "the noise scan",
+        notes=_notes(noise, names),
         warnings=tuple(
             f"channel {name} is dead (its noise is constant or not finite): dropped" for name in names
         ),
     )
 
 
-def _notes(count: int, channels: int, dead: list[str], *, timed: bool) -> Notes:
+def _notes(noise: NoiseMeasurement, dead: list[str]) -> Notes:
     notes: dict[str, str | int | list[str]] = {
-        "ScansideNoise": "scan",
-        "ScansideNoiseSamples": count,
-        "ScansideNoiseChannels": channels,
+        "ScansideNoise": "dependency" if noise.origin else "scan",
+        "ScansideNoiseSamples": noise.samples,
+        "ScansideNoiseChannels": len(noise.variance),
     }
+    if noise.origin:
+        notes["ScansideNoiseMeasurement"] = noise.origin
     if dead:
         notes["ScansideNoiseDeadChannels"] = dead
-    if not timed:
+    if noise.sample_time <= 0:
         notes["ScansideNoiseSampleTime"] = "unknown"
     return notes
 
 
-def _gather(noise: Sequence[Noise]) -> tuple[NDArray[np.complex128], float]:
-    """All samples, [channel, sample], at the noise level of the first readout's sample time [us]."""
-    counts = sorted({item.data.shape[1] for item in noise})
-    if len(counts) > 1:
-        raise DataError(f"noise readouts have {' and '.join(map(str, counts))} channels, expected one number")
-    times = np.concatenate([item.head["sample_time_us"] for item in noise]).astype(np.float64)
-    if np.any(times <= 0):
-        times = np.zeros_like(times)
-    gains = np.sqrt(times / times[0]) if times[0] > 0 else np.ones_like(times)
-    gain = iter(np.split(gains, np.cumsum([len(item.head) for item in noise])[:-1]))
-    lines = [item.data * next(gain)[:, None, None] for item in noise]
-    return np.concatenate([np.moveaxis(line, 1, 0).reshape(counts[0], -1) for line in lines], axis=1), float(
-        times[0]
-    )
+def _dead(variance: NDArray[np.float64]) -> list[int]:
+    """Channels whose variance about their mean is next to nothing."""
+    typical = float(np.median(variance[variance > 0])) if np.any(variance > 0) else np.inf
+    return [int(channel) for channel in np.flatnonzero(~(variance > DEAD * typical))]
 
 
-def _dead(samples: NDArray[np.complex128]) -> list[int]:
-    """Channels whose variance about their mean is not finite, or next to nothing."""
-    with np.errstate(invalid="ignore", over="ignore"):
-        variance = samples.var(axis=1)
-    finite = variance[np.isfinite(variance)]
-    typical = float(np.median(finite[finite > 0])) if np.any(finite > 0) else np.inf
-    return [
-        int(channel) for channel in np.flatnonzero(~(np.isfinite(variance) & (variance > DEAD * typical)))
-    ]
-
-
-def _inverse_factor(samples: NDArray[np.complex128]) -> NDArray[np.complex128]:
+def _inverse_factor(covariance: NDArray[np.complex128]) -> NDArray[np.complex128]:
     """Inverse of the lower Cholesky factor of the covariance, [channel, channel]."""
-    covariance = samples @ samples.conj().T / samples.shape[1]
     sd = np.sqrt(np.diagonal(covariance).real)
     correlation = covariance / (sd[:, None] * sd)
     try:
@@ -157,5 +136,5 @@ def _inverse_factor(samples: NDArray[np.complex128]) -> NDArray[np.complex128]:
         raise DataError("the noise covariance is singular: some channels are copies of others") from None
     if float(np.diagonal(factor).real.min()) < COPY:
         raise DataError("the noise covariance is singular: some channels are copies of others")
-    inverse: NDArray[np.complex128] = np.linalg.inv(factor) / sd
+    inverse: NDArray[np.complex128] = (np.linalg.inv(factor) / sd).astype(np.complex128, copy=False)
     return inverse

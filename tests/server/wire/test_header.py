@@ -111,3 +111,33 @@ def test_deep_nesting_is_refused():
 def test_a_readout_of_an_encoding_space_that_the_header_lacks_is_named():
     with pytest.raises(DataError, match="names encoding space 3, but the header has 1"):
         read_header(header()).encoding(3)
+
+
+def labels(*numbers):
+    coil = "<coilLabel><coilNumber>{}</coilNumber><coilName>{}</coilName></coilLabel>"
+    coils = "".join(coil.format(number, name) for number, name in zip(numbers, "ABC", strict=True))
+    system = f"<acquisitionSystemInformation>{coils}</acquisitionSystemInformation>"
+    return read_header(
+        f'<ismrmrdHeader xmlns="http://www.ismrm.org/ISMRMRD">{system}</ismrmrdHeader>'
+    ).coil_labels
+
+
+def test_coil_labels_are_in_the_order_of_the_channels():
+    """Of the list where the numbers are receivers', as Siemens writes them; else by the channels' numbers."""
+    assert labels(22, 21, 34) == ("A", "B", "C")
+    assert labels(1, 2, 3) == ("A", "B", "C")
+    assert labels(1, 2, 0) == ("C", "A", "B")
+    assert labels(0, 0, 0) == ("A", "B", "C")
+
+
+def test_what_identifies_patient_and_measurement_is_read_and_never_printed():
+    scan = read_header("""<ismrmrdHeader xmlns="http://www.ismrm.org/ISMRMRD">
+     <subjectInformation><patientID>DOE-1</patientID></subjectInformation>
+     <measurementInformation><measurementID>1_DOE_2_3</measurementID><measurementDependency>
+      <dependencyType>Noise</dependencyType><measurementID>1_DOE_2_2</measurementID></measurementDependency>
+     </measurementInformation>
+     <acquisitionSystemInformation><deviceID>d</deviceID></acquisitionSystemInformation>
+    </ismrmrdHeader>""")
+    assert (scan.patient_id, scan.measurement_id, scan.device) == ("DOE-1", "1_DOE_2_3", "d")
+    assert scan.depends("noise") == ["1_DOE_2_2"]
+    assert "DOE" not in repr(scan)

@@ -1,0 +1,1 @@
+"""Measurements that later scans depend on: kept, found again, and asked for by the scanner."""
