@@ -18,6 +18,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from server import paths
+from server.dependencies import query as dependencies
+from server.dependencies.store import site_store
 from server.errors import ProtocolError, ScansideError
 from server.link import Frame, Link, Orders, Say
 from server.queries import answer
@@ -30,7 +32,7 @@ from server.wire import encode
 from server.wire.decode import decode_all
 from server.wire.follow import Mark
 from server.wire.kinds import Kind
-from server.wire.messages import ConfigFile, Query
+from server.wire.messages import ConfigFile, ConfigText, Query
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +59,7 @@ class Keeper:
         self._entry, self._threads = entry, threads
         self._replies = Replies(connection)
         self._stream = Stream(Ring.create(), entry, self._told_stream, settings.limits)
-        self._config = ""
+        self._config: ConfigFile | ConfigText | None = None
         self._closed = False
         self._ours, theirs = socket.socketpair()
         self._theirs: socket.socket | None = theirs
@@ -117,10 +119,8 @@ class Keeper:
     def _note(self, mark: Mark) -> None:
         """Act on what concerns the keeper; all else is the worker's."""
         match mark.kind:
-            case Kind.CONFIG_FILE:
-                self._config = _name(mark.message)
-            case Kind.CONFIG_TEXT:
-                self._config = "(text)"
+            case Kind.CONFIG_FILE | Kind.CONFIG_TEXT:
+                self._config = _config(mark.message)
             case Kind.QUERY:
                 self._query(mark.message)
             case Kind.HEADER | Kind.ACQUISITION | Kind.IMAGE | Kind.WAVEFORM:
@@ -135,21 +135,40 @@ class Keeper:
         self._replies.send(answer(query))
 
     def _close(self) -> None:
-        """The peer's CLOSE. Without a header there is no scan: a probe, or a name to check."""
+        """The peer's CLOSE. Without a header there is no scan: a question, a probe, or a name to check."""
         if self._status_known() or self._ended.is_set():
             return
-        if self._config == "(text)":
-            self._engage()
-            return
-        known = self._config in ("", *PROBES) or _plain(self._config) in _chains()
-        self._conclude({"state": "probe", "error": "" if known else f"no chain is called {self._config!r}"})
+        error = ""
+        if isinstance(self._config, ConfigText):
+            self._answer(self._config.text)
+        elif self._config is not None and self._config.name not in PROBES:
+            known = self._answer(self._config.name) or _plain(self._config.name) in _chains()
+            error = "" if known else f"no chain is called {self._config.name!r}"
+        self._conclude({"state": "probe", "error": error})
+
+    def _answer(self, configuration: str) -> bool:
+        """Answer a question about stored measurements, which comes as a configuration without a scan."""
+        try:
+            reply = dependencies.answer(configuration, site_store(self._settings.expiry))
+        except ScansideError as error:
+            log.warning("%s: %s", self._name, error)
+            return True
+        if reply is not None:
+            self._replies.send(reply)
+        return reply is not None
 
     def _engage(self) -> None:
         """Have a worker made, once."""
         if self._theirs is None:
             return
         settings = self._settings
-        orders = Orders(name=self._name, threads=self._threads, memory=settings.memory, nul=settings.nul)
+        orders = Orders(
+            name=self._name,
+            threads=self._threads,
+            memory=settings.memory,
+            nul=settings.nul,
+            expiry=settings.expiry,
+        )
         spool = self._entry.fileno() if self._entry else None
         theirs, self._theirs = self._theirs, None
         try:
@@ -280,16 +299,18 @@ class Keeper:
         self.outcome["bytes"] = self._stream.received
 
 
-PROBES = ("isalive.xml", "gtquery.xml")
+PROBES = ("isalive.xml",)
 """Configurations by which Gadgetron's tools ask whether a server is alive."""
 
 
-def _name(message: bytes) -> str:
+def _config(message: bytes) -> ConfigFile | ConfigText:
+    """The configuration that the peer sent; one that cannot be read is the worker's to refuse."""
     try:
         [config] = decode_all(message)
     except ScansideError:
-        return "?"
-    return config.name if isinstance(config, ConfigFile) else "?"
+        return ConfigText("")
+    assert isinstance(config, ConfigFile | ConfigText)
+    return config
 
 
 def _plain(name: str) -> str:

@@ -47,6 +47,8 @@ class Orders:
     """Limit of its data [bytes]; 0: none."""
 
     nul: bool = False
+    expiry: float = 0.0
+    """How long measurements for later scans are kept [s]."""
 
 
 @dataclass(frozen=True)

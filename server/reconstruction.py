@@ -12,10 +12,12 @@ from typing import Any
 
 import torch
 
-from gadgets.data import Block, Image, Readouts, Text, Waveform
+from gadgets.data import Block, Image, NoiseMeasurement, Readouts, Text, Waveform
 from gadgets.errors import DataError, Interrupted, ScansideError
 from gadgets.image.label import Labels
 from server.chain import Step, build
+from server.dependencies.noise import before, keep, masked
+from server.dependencies.store import Store
 from server.engine.line import Line
 from server.parameters import apply
 from server.wire import encode
@@ -34,6 +36,8 @@ class Assignment:
     header: str = ""
     parameters: Mapping[str, Any] = field(default_factory=dict)
     profile: Profile = field(default_factory=Profile)
+    store: Store | None = None
+    """Where measurements are kept that later scans depend on."""
 
 
 @dataclass
@@ -75,15 +79,21 @@ class Reconstruction:
         self, assignment: Assignment, reply: Callable[[bytes], object], done: Callable[[Outcome], None]
     ) -> None:
         scan = read_header(assignment.header)
+        self._store = assignment.store
+        self._scan = scan = masked(scan, self._store) if self._store else scan
         steps, ignored = apply(assignment.steps, assignment.parameters)
         self._profile, self._reply, self._done = assignment.profile, reply, done
-        self._line = Line(build(steps), scan)
+        chain = build(steps)
+        self._images = any(issubclass(Image, gadget.signature()[1]) for gadget in chain)
+        self._line = Line(chain, scan)
         self._labels = Labels(scan)
         self.outcome = Outcome()
         self._thread = threading.Thread(target=self._pump, name="reconstruction", daemon=True)
         for name in ignored:
             self._tell(f"parameter {name!r} belongs to no gadget of the chain and is ignored", "warning")
         self._line.start()
+        for noise in before(scan, self._store) if self._store else ():
+            self._line.inlet.put(noise)
         self._thread.start()
 
     def put(self, item: Data | Unsupported) -> None:
@@ -134,6 +144,9 @@ class Reconstruction:
             self.outcome.images += 1
         elif isinstance(item, Text):
             self._tell(item.text, item.level)
+        elif isinstance(item, NoiseMeasurement) and self._store:
+            if said := keep(item, self._scan, self._store):
+                self._tell(said.text, said.level)
         elif isinstance(item, Waveform) and Kind.WAVEFORM in self._profile.kinds:
             self._reply(encode.waveform(item))
         else:
@@ -146,7 +159,8 @@ class Reconstruction:
     def _conclude(self) -> None:
         outcome = self.outcome
         outcome.error = self._line.failure or outcome.error
-        if outcome.error is None and outcome.received[Block.__name__] and not outcome.images:
+        expected = self._images and outcome.received[Block.__name__]
+        if outcome.error is None and expected and not outcome.images:
             outcome.error = DataError(f"the chain made no image of {outcome.received['Block']} readouts")
         self._done(outcome)
 

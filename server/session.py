@@ -9,6 +9,7 @@ from typing import Any
 
 from server import parameters
 from server.chain import Step, named, parse
+from server.dependencies.store import Store
 from server.engine.channel import Closed
 from server.errors import ChainError, ScansideError
 from server.reconstruction import Assignment, Outcome, Reconstruction
@@ -17,9 +18,6 @@ from server.wire.kinds import Profile
 from server.wire.order import DATA, State, after
 
 log = logging.getLogger(__name__)
-
-PROBES = ("isalive.xml", "gtquery.xml")
-"""Configurations by which Gadgetron's tools ask whether a server is alive."""
 
 
 class Session:
@@ -30,8 +28,9 @@ class Session:
         reply: Callable[[bytes], object],
         done: Callable[[Outcome], None],
         profile: Profile | None = None,
+        store: Store | None = None,
     ) -> None:
-        self._reply, self._done, self._profile = reply, done, profile or Profile()
+        self._reply, self._done, self._profile, self._store = reply, done, profile or Profile(), store
         self._state = State.CONFIG
         self._config: said.ConfigFile | said.ConfigText | None = None
         self._steps: list[Step] | None = None
@@ -105,7 +104,11 @@ class Session:
 
     def _begin(self) -> Reconstruction:
         assignment = Assignment(
-            steps=self._chain(), header=self._header, parameters=self._parameters, profile=self._profile
+            steps=self._chain(),
+            header=self._header,
+            parameters=self._parameters,
+            profile=self._profile,
+            store=self._store,
         )
         self._scan = Reconstruction(assignment, self._reply, self._done)
         return self._scan
@@ -123,10 +126,7 @@ class Session:
         return named(self._config.name)
 
     def _finish(self) -> None:
-        """The peer's CLOSE: run the flush; a probe, or a session without a header, just ends."""
-        probe = isinstance(self._config, said.ConfigFile) and self._config.name in PROBES
-        if self._scan is None and self._config is not None and not probe:
-            self._chain()
+        """The peer's CLOSE: run the flush."""
         if self._scan is None and self._header:
             self._begin()
         if self._scan:

@@ -12,6 +12,7 @@ import signal
 from collections.abc import Iterator
 from typing import Any
 
+from server.dependencies.store import site_store
 from server.errors import ProtocolError
 from server.link import Frame, Link, Orders, Say
 from server.reconstruction import Outcome
@@ -32,6 +33,7 @@ def work(link: Link, ring: Ring, spool: int | None, orders: Orders) -> None:
         lambda message: _say(link, Say.REPLY, payload=message),
         lambda outcome: _end(link, outcome, orders.name),
         Profile(nul=orders.nul, prefix=orders.nul),
+        site_store(orders.expiry),
     )
     read = 0
     for frame in link.frames():

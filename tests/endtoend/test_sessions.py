@@ -26,13 +26,18 @@ def talk(server, data):
     [
         encode.config_file("isalive.xml") + encode.close(),
         encode.config_file("cartesian_fft") + encode.close(),
-        encode.config_file("gtquery.xml") + encode.close(),
         encode.close(),
     ],
-    ids=["isalive", "chain and close", "gtquery", "close alone"],
+    ids=["isalive", "chain and close", "close alone"],
 )
 def test_a_probe_is_answered_with_close_alone(server, data):
     assert [type(each).__name__ for each in talk(server, data)] == ["Close"]
+
+
+def test_a_question_about_dependencies_is_answered_without_a_scan(server):
+    found = talk(server, encode.config_file("gtquery.xml") + encode.close())
+    assert [type(each).__name__ for each in found] == ["DependencyQuery", "Close"]
+    assert "failed" in found[0].meta
 
 
 def test_connecting_and_closing_is_no_error(server):
