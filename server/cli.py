@@ -6,20 +6,38 @@ from collections.abc import Sequence
 
 from server import __version__
 from server.commands import (
+    cancel,
     chains,
     convert,
     demo,
     doctor,
+    drain,
     gadgets,
     replay,
     run,
     serve,
     simulate,
     spool,
+    status,
     view,
 )
 
-COMMANDS = (serve, replay, run, simulate, convert, spool, view, gadgets, chains, doctor, demo)
+COMMANDS = (
+    serve,
+    replay,
+    run,
+    simulate,
+    convert,
+    spool,
+    view,
+    status,
+    cancel,
+    drain,
+    gadgets,
+    chains,
+    doctor,
+    demo,
+)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -1,13 +1,15 @@
 """The scanner's side of a connection: sends a scan, reads what comes back."""
 
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from gadgets.data import Image, Readouts, Waveform
-from server.errors import ProtocolError
+from server.errors import ProtocolError, ScansideError
+from server.secure import SecureSocket, secured
 from server.wire import encode
 from server.wire import messages as said
 from server.wire.buffer import Buffer
@@ -51,15 +53,16 @@ def converse(
     received: Callable[[Image], None] = lambda image: None,
     told: Callable[[str], None] = lambda text: None,
     patience: float = 300.0,
+    context: ssl.SSLContext | None = None,
 ) -> Answer:
     """Send all ``parts`` and read to the server's CLOSE; replies are handed on while parts still leave.
 
-    It sends to the end whatever comes back. ``patience`` [s] is how long it waits for a byte.
+    It sends to the end whatever comes back. ``patience`` [s] is how long it waits for a byte; with a
+    ``context`` the connection is under TLS. Raises AccessError when the two cannot agree on that.
     """
     answer = Answer()
     begin = time.perf_counter()
-    with socket.create_connection(address, timeout=patience) as connection:
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    with _connected(address, patience, context) as connection:
         sender = threading.Thread(target=_send, args=(connection, parts, answer, begin), daemon=True)
         sender.start()
         try:
@@ -71,6 +74,20 @@ def converse(
             answer.fault = str(error)
         sender.join(patience)
     return answer
+
+
+def _connected(
+    address: tuple[str, int], patience: float, context: ssl.SSLContext | None
+) -> socket.socket | SecureSocket:
+    connection = socket.create_connection(address, timeout=patience)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if context is None:
+        return connection
+    try:
+        return secured(connection, context, address[0])
+    except ScansideError:
+        connection.close()
+        raise
 
 
 def _note(
@@ -92,7 +109,9 @@ def _note(
             answer.closed = True
 
 
-def _send(connection: socket.socket, parts: Iterable[bytes], answer: Answer, begin: float) -> None:
+def _send(
+    connection: socket.socket | SecureSocket, parts: Iterable[bytes], answer: Answer, begin: float
+) -> None:
     try:
         for part in parts:
             connection.sendall(part)

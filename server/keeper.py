@@ -26,7 +26,9 @@ from server.queries import answer
 from server.replies import Replies
 from server.ring import SIZE, Ring
 from server.settings import Settings
-from server.stream import STEP, Log, Stream
+from server.spool.careful import Careful
+from server.spool.entry import Entry, Unspooled
+from server.stream import STEP, Stream
 from server.template import STATUS, Template
 from server.wire import encode
 from server.wire.decode import decode_all
@@ -52,13 +54,16 @@ class Keeper:
         settings: Settings,
         template: Template,
         name: str = "",
-        entry: Log | None = None,
+        entry: Entry | Unspooled | None = None,
         threads: int = 1,
+        busy: str = "",
     ) -> None:
         self._socket, self._settings, self._template, self._name = connection, settings, template, name
-        self._entry, self._threads = entry, threads
+        self._entry: Entry | Unspooled = entry or Unspooled()
+        self._threads, self._busy = threads, busy
         self._replies = Replies(connection)
-        self._stream = Stream(Ring.create(), entry, self._told_stream, settings.limits)
+        self._log = Careful(self._entry, lambda fault: self._warn(fault))
+        self._stream = Stream(Ring.create(), self._log, self._told_stream, settings.limits)
         self._config: ConfigFile | ConfigText | None = None
         self._closed = False
         self._ours, theirs = socket.socketpair()
@@ -95,7 +100,10 @@ class Keeper:
             for mark in marks:
                 self._note(mark)
             self._patient()
-            self._announce(any(mark.last for mark in marks))
+            last = any(mark.last for mark in marks)
+            if last:
+                self._log.sync()
+            self._announce(last)
 
     def _patient(self) -> None:
         """The ring must still hold the start of the stream when a worker is made."""
@@ -115,6 +123,11 @@ class Keeper:
         poll = select.poll()
         poll.register(self._socket, select.POLLIN)
         return bool(poll.poll(PAUSE))
+
+    def _warn(self, fault: str) -> None:
+        """Say aloud that the scan is not kept, or not to its end."""
+        log.warning("%s: %s", self._name, fault)
+        self._replies.send(encode.text(fault, self._settings.profile, "warning"))
 
     def _note(self, mark: Mark) -> None:
         """Act on what concerns the keeper; all else is the worker's."""
@@ -169,8 +182,12 @@ class Keeper:
             nul=settings.nul,
             expiry=settings.expiry,
         )
-        spool = self._entry.fileno() if self._entry else None
+        spool = self._entry.fileno() if self._entry.fileno() >= 0 else None
         theirs, self._theirs = self._theirs, None
+        if self._busy:
+            theirs.close()
+            self._conclude({"state": "spooled" if spool is not None else "refused", "error": self._busy})
+            return
         try:
             self._status = self._template.ask(orders, theirs, self._stream.ring, spool)
         except OSError as error:
@@ -278,8 +295,7 @@ class Keeper:
         """The stream cannot be followed any more: take what still comes, to the peer's end or a limit."""
         until = time.monotonic() + self._settings.idle
         for piece in _received(self._socket, self._settings.idle):
-            if self._entry:
-                self._entry.write(piece)
+            self._log.write(piece)
             if time.monotonic() > until:
                 return
 
@@ -297,6 +313,10 @@ class Keeper:
                 break
         self._socket.close()
         self.outcome["bytes"] = self._stream.received
+        if self.outcome["state"] in ("empty", "probe"):
+            self._entry.discard()
+        else:
+            self._entry.close(self.outcome)
 
 
 PROBES = ("isalive.xml",)

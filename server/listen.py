@@ -13,10 +13,16 @@ import signal
 import socket
 import time
 from dataclasses import dataclass, field
+from typing import Any
 
 from server import paths
 from server.keeper import Keeper
+from server.pseudonym import site_key
 from server.settings import Settings, SettingsError
+from server.spool.folder import Spool
+from server.spool.recovery import recover
+from server.spool.retention import Retention
+from server.spool.room import SpoolError
 from server.template import Template, start
 from server.wire import encode
 
@@ -28,13 +34,17 @@ class Listener:
     """The listening socket, the template, and the keepers that live."""
 
     settings: Settings
-    template: Template
+    spool: Spool
     verbose: bool = False
+    template: Template = field(init=False)
     keepers: set[int] = field(default_factory=set)
     draining: bool = False
 
     def __post_init__(self) -> None:
-        """Listen; raises SettingsError for an address beyond loopback without leave."""
+        """Listen, then begin the template; the port accepts while it loads.
+
+        Raises SettingsError for an address beyond loopback without leave, OSError for a port that is taken.
+        """
         _guard(self.settings)
         host = self.settings.host
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -44,6 +54,7 @@ class Listener:
         self._waking, woken = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(woken, warn_on_full_buffer=False)
         self.port: int = self._socket.getsockname()[1]
+        self.template = start(self.verbose)
 
     def serve(self) -> None:
         """Accept until told to drain, then wait for the running scans, up to the grace that is set."""
@@ -110,18 +121,37 @@ def _keep(listener: Listener, connection: socket.socket, name: str, *, busy: boo
     """A keeper's life, in the fork."""
     settings = listener.settings
     try:
-        if busy:
-            _refuse(connection, f"the server is busy with {settings.sessions} scans, its limit")
-        else:
-            cores = settings.threads or max(1, (os.cpu_count() or 1) // max(1, len(listener.keepers) + 1))
-            outcome = Keeper(connection, settings, listener.template, name, threads=cores).serve()
-            level = logging.WARNING if outcome["error"] else logging.INFO
-            log.log(level, "%s: %s", name, outcome)
+        outcome = _outcome(listener, connection, name, busy=busy)
+        level = logging.WARNING if outcome["error"] else logging.INFO
+        log.log(level, "%s: %s", name, outcome)
+        _retain(settings)
     except BaseException:
         log.exception("%s: the keeper failed", name)
     finally:
         logging.shutdown()
         os._exit(0)
+
+
+def _retain(settings: Settings) -> None:
+    if settings.spool_mode != "none":
+        rules = Retention(
+            days=settings.spool_days, size=settings.spool_size, keep_failed=settings.spool_keep_failed
+        )
+        rules.apply(settings.spool)
+
+
+def _outcome(listener: Listener, connection: socket.socket, name: str, *, busy: bool) -> dict[str, Any]:
+    settings = listener.settings
+    try:
+        entry = listener.spool.open(connection.getpeername()[0])
+    except (SpoolError, OSError) as error:
+        _refuse(connection, str(error))
+        return {"state": "refused", "error": str(error)}
+    threads = settings.threads or max(1, (os.cpu_count() or 1) // (len(listener.keepers) + 1))
+    reason = f"the server is busy with {settings.sessions} scans, its limit; this one is only received"
+    return Keeper(
+        connection, settings, listener.template, name, entry, threads=threads, busy=reason if busy else ""
+    ).serve()
 
 
 def _refuse(connection: socket.socket, reason: str) -> None:
@@ -132,6 +162,20 @@ def _refuse(connection: socket.socket, reason: str) -> None:
         connection.shutdown(socket.SHUT_WR)
         while connection.recv(1 << 16):
             pass
+
+
+def _recover(settings: Settings) -> None:
+    """Find what an earlier server left unfinished, in a process beside this one."""
+    if settings.spool_mode == "none" or os.fork():
+        return
+    try:
+        for record in recover(settings.spool, site_key()):
+            log.warning("a scan of an earlier server is in the spool: %s", record)
+    except BaseException:
+        log.exception("the spool could not be searched")
+    finally:
+        logging.shutdown()
+        os._exit(0)
 
 
 def _guard(settings: Settings) -> None:
@@ -149,7 +193,9 @@ def _guard(settings: Settings) -> None:
 def serve(settings: Settings, *, verbose: bool = False) -> None:
     """Run the server until SIGTERM or SIGINT."""
     paths.one_parent()
-    listener = Listener(settings, start(verbose), verbose)
+    spool = Spool(settings.spool, settings.spool_mode, settings.spool_full, room=settings.spool_room)
+    listener = Listener(settings, spool, verbose)
+    _recover(settings)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: listener.drain())
     signal.signal(signal.SIGCHLD, lambda *_: None)

@@ -5,11 +5,24 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parent
 
+PLUGINS, CONFIGS = "SCANSIDE_PLUGINS", "SCANSIDE_CONFIGS"
+"""Environment variables with folders of the site: modules with gadgets, and chains."""
+
 
 def configs() -> Path:
     """The folder of chains: inside the installed package, else beside it (an editable install)."""
     inside = PACKAGE / "configs"
     return inside if inside.is_dir() else PACKAGE.parent / "configs"
+
+
+def plugins() -> list[Path]:
+    """The folders of the site's gadgets, as SCANSIDE_PLUGINS lists them."""
+    return _listed(PLUGINS)
+
+
+def config_folders() -> list[Path]:
+    """Where chains are looked for, the site's folders (SCANSIDE_CONFIGS) before the installed one."""
+    return [*_listed(CONFIGS), configs()]
 
 
 def state() -> Path:
@@ -24,7 +37,7 @@ def spool() -> Path:
 
 
 def run() -> Path:
-    """Where running servers have their sockets: SCANSIDE_RUN, else the user's runtime folder, else in /tmp."""
+    """Where servers have their sockets: SCANSIDE_RUN, else the user's runtime folder, else in /tmp."""
     session = os.environ.get("XDG_RUNTIME_DIR")
     default = Path(session) / "scanside" if session else Path(f"/tmp/scanside-{os.geteuid()}")
     return Path(os.environ.get("SCANSIDE_RUN", default))
@@ -42,3 +55,7 @@ def one_parent() -> None:
         where = Path(str(module.__file__)).parent.parent
         if where != PACKAGE.parent:
             raise RuntimeError(f"package {module.__name__} lies in {where}, expected it in {PACKAGE.parent}")
+
+
+def _listed(name: str) -> list[Path]:
+    return [Path(each) for each in os.environ.get(name, "").split(os.pathsep) if each]

@@ -13,6 +13,7 @@ from pydantic import TypeAdapter
 import gadgets
 from gadgets.errors import ChainError
 from gadgets.gadget import Gadget
+from server.folders import plugged
 
 GROUP = "scanside.gadgets"
 """The entry-point group through which an installed package adds gadgets."""
@@ -20,12 +21,12 @@ GROUP = "scanside.gadgets"
 
 @cache
 def registry() -> Mapping[str, type[Gadget]]:
-    """Every gadget by its class name: built in, and from installed packages.
+    """Every gadget by its class name: built in, from installed packages, and from the site's folders.
 
     Raises ChainError when two have one name.
     """
     found: dict[str, type[Gadget]] = {}
-    for kind in (*_built_in(), *_installed()):
+    for kind in (*_built_in(), *_installed(), *_plugged()):
         if found.setdefault(kind.__name__, kind) is not kind:
             raise ChainError(
                 f"two gadgets are called {kind.__name__}: in {found[kind.__name__].__module__} and "
@@ -61,9 +62,19 @@ def find(name: str) -> type[Gadget]:
 
 def _built_in() -> Iterator[type[Gadget]]:
     for module in pkgutil.walk_packages(gadgets.__path__, "gadgets."):
-        for _, kind in inspect.getmembers(importlib.import_module(module.name), _concrete):
-            if kind.__module__ == module.name:
-                yield kind
+        yield from _members(module.name)
+
+
+def _plugged() -> Iterator[type[Gadget]]:
+    for module in pkgutil.walk_packages([str(each) for each in plugged()]):
+        yield from _members(module.name)
+
+
+def _members(name: str) -> Iterator[type[Gadget]]:
+    """The gadgets that a module defines itself."""
+    for _, kind in inspect.getmembers(importlib.import_module(name), _concrete):
+        if kind.__module__ == name:
+            yield kind
 
 
 def _installed() -> Iterator[type[Gadget]]:

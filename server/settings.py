@@ -104,7 +104,7 @@ class Settings:
     spool_days: float | None = None
     """Spooled scans that succeeded are removed after so many days."""
 
-    spool_size: int | None = None
+    spool_size: int | None = 50 << 30
     """The oldest that succeeded are removed when the spool holds more bytes than this."""
 
     spool_keep_failed: bool = True

@@ -29,7 +29,11 @@ class Log(Protocol):
         """Append; the bytes are safe from the death of this process when it returns."""
 
     def fileno(self) -> int:
-        """A file in which they stand at their offsets."""
+        """A file in which they stand at their offsets; negative when nothing is kept."""
+
+    @property
+    def lost(self) -> bool:
+        """Whether bytes that should be kept are not."""
 
 
 class Stream:
@@ -38,7 +42,7 @@ class Stream:
     def __init__(self, ring: Ring, log: Log | None, tell: Callable[[Say, int], None], limits: Limits) -> None:
         self._ring, self._log, self._tell = ring, log, tell
         self._follower = Follower(limits)
-        self._scratch = memoryview(bytearray(STEP)) if log else memoryview(b"")
+        self._scratch = memoryview(bytearray(STEP))
         self._told = 0
         self._read = 0
         self._place = Say.RING
@@ -94,7 +98,15 @@ class Stream:
             return 0, []
         if self._log:
             self._log.write(view[:count])
+        if self._place is Say.FILE and not self._kept():
+            raise ProtocolError(
+                "the spool is full, and the reconstruction lagged by more than the ring holds"
+            )
         return count, self._follower.feed(view[:count])
+
+    def _kept(self) -> bool:
+        """Whether every byte so far stands in the log."""
+        return self._log is not None and self._log.fileno() >= 0 and not self._log.lost
 
     def tell(self) -> None:
         """Let the worker know of all whole messages."""
@@ -123,7 +135,7 @@ class Stream:
 
     def _make_room(self) -> None:
         """Go on in the spool, or wait for the worker."""
-        if self._log and self.heard:
+        if self._kept() and self.heard:
             self.tell()
             self._place = Say.FILE
             return

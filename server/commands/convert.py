@@ -1,4 +1,4 @@
-"""``scanside convert``: k-space of other programs as ISMRMRD."""
+"""``scanside convert``: k-space of other programs, and spooled scans, as ISMRMRD."""
 
 import argparse
 import sys
@@ -19,8 +19,8 @@ CORNER = 10
 
 def add(words: "argparse._SubParsersAction[Any]") -> None:
     """Declare the command."""
-    own = words.add_parser("convert", help="turn k-space of other programs into ISMRMRD")
-    own.add_argument("input", type=Path, metavar="IN", help="BART .cfl, NumPy .npy")
+    own = words.add_parser("convert", help="turn k-space of other programs, or spooled scans, into ISMRMRD")
+    own.add_argument("input", type=Path, metavar="IN", help="BART .cfl, NumPy .npy, spool entry")
     own.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.h5", help="ISMRMRD HDF5 file")
     axes = own.add_argument_group(
         "axes",
@@ -44,7 +44,18 @@ def add(words: "argparse._SubParsersAction[Any]") -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Read, arrange, choose the lines and write."""
+    """Read, arrange, choose the lines and write; a spooled scan is written as it is."""
+    from server import paths
+    from server.spool.index import find
+
+    if (source := find(options.input, paths.spool())) is not None:
+        from server.commands.spool import exported
+
+        return exported(source, options.output)
+    return _arrange(options)
+
+
+def _arrange(options: argparse.Namespace) -> int:
     from models.simulation.sampling import plan
     from server.acquisition import describe
     from server.files.arrays import arrange, read_array

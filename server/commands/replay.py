@@ -1,6 +1,7 @@
 """``scanside replay``: sends recorded scans as a scanner would, and keeps what comes back."""
 
 import argparse
+import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -8,16 +9,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ssl import SSLContext
+
     from server.client import Answer
     from server.files.scan import RecordedScan
+    from server.spool.stream import Spooled
+    from server.wire.messages import ConfigText
 
 
 def add(words: "argparse._SubParsersAction[Any]") -> None:
     """Declare the command."""
     own = words.add_parser("replay", help="send recorded scans to a server, as a scanner would")
-    own.add_argument("files", nargs="+", type=Path, metavar="FILE", help="ISMRMRD HDF5 files")
+    own.add_argument("files", nargs="+", type=Path, metavar="FILE", help="ISMRMRD HDF5 files, spool entries")
     own.add_argument("--to", default="127.0.0.1:9002", metavar="HOST:PORT", help="the server (%(default)s)")
-    own.add_argument("--chain", required=True, help="name of an installed chain, or a file to send as text")
+    own.add_argument(
+        "--chain", help="name of an installed chain, or a file to send as text; a spooled scan has its own"
+    )
     own.add_argument("-o", "--output", type=Path, metavar="OUT.h5", help="where the images go")
     own.add_argument("--group", default="dataset", help="HDF5 group of the scan (%(default)s)")
     own.add_argument("--param", action="append", default=[], metavar="GADGET.FIELD=VALUE")
@@ -26,6 +33,10 @@ def add(words: "argparse._SubParsersAction[Any]") -> None:
     own.add_argument("--scanners", type=int, default=1, metavar="N", help="as many scanners at once")
     own.add_argument("--cut", type=int, metavar="BYTES", help="break the connection behind so many bytes")
     own.add_argument("--nul", action="store_true", help="write strings as FIRE does, with a NUL")
+    own.add_argument("--tls", action="store_true", help="connect under TLS")
+    own.add_argument("--ca", type=Path, help="with --tls: authorities of the server's certificate (PEM)")
+    own.add_argument("--cert", type=Path, help="with --tls: our own certificate (PEM)")
+    own.add_argument("--key", type=Path, help="with --tls: its key")
     own.add_argument("--timeout", type=float, default=300.0, help="seconds to wait for a byte")
     own.add_argument("--json", action="store_true", help="print the facts as JSON")
     own.set_defaults(run=run)
@@ -35,16 +46,32 @@ def run(options: argparse.Namespace) -> int:
     """Replay each file; 1 when the server reported an error, or did not answer, for any of them."""
     from concurrent.futures import ThreadPoolExecutor
 
-    from server.files.scan import read_scan
-
-    scans = [(path, read_scan(path, options.group)) for path in options.files]
+    scans = [(path, _source(options, path)) for path in options.files]
     jobs = [(path, scan, number) for number in range(options.scanners) for path, scan in scans]
-    readouts = sum(scan.readouts for _, scan, _ in jobs)
+    readouts = sum(getattr(scan, "readouts", 0) for _, scan, _ in jobs)
     with _progress(options, readouts) as advance, ThreadPoolExecutor(options.scanners) as scanners:
         waiting = [scanners.submit(_one, options, *job, len(jobs), advance) for job in jobs]
         answers = [each.result() for each in waiting]
     _report(options, [path for path, _, _ in jobs], answers)
     return 1 if any(answer.error for answer in answers) else 0
+
+
+def _source(options: argparse.Namespace, path: Path) -> "RecordedScan | Spooled":
+    """The scan in a file, or in the spool.
+
+    Raises SettingsError for what only the other kind can do.
+    """
+    from server import paths
+    from server.files.scan import read_scan
+    from server.settings import SettingsError
+    from server.spool.index import find
+
+    spooled = find(path, paths.spool())
+    if spooled is None and options.chain is None:
+        raise SettingsError(f"--chain is needed: {path} names none")
+    if spooled is not None and (options.param or options.pace == "real"):
+        raise SettingsError(f"{path} is spooled and sent as it was received: no --param, no --pace real")
+    return spooled or read_scan(path, options.group)
 
 
 def parameters(pairs: Iterable[str]) -> dict[str, str]:
@@ -66,7 +93,7 @@ def parameters(pairs: Iterable[str]) -> dict[str, str]:
 def _one(
     options: argparse.Namespace,
     path: Path,
-    scan: "RecordedScan",
+    scan: "RecordedScan | Spooled",
     number: int,
     jobs: int,
     advance: Callable[[int], None],
@@ -76,27 +103,94 @@ def _one(
 
     host, _, port = options.to.rpartition(":")
     parts = _parts(options, scan, advance)
+    context = _context(options)
     with Kept(_target(options, path, number, jobs)) as kept:
-        return converse((host.strip("[]"), int(port)), parts, kept.image, _tell, options.timeout)
+        return converse((host.strip("[]"), int(port)), parts, kept.image, _tell, options.timeout, context)
+
+
+def _context(options: argparse.Namespace) -> "SSLContext | None":
+    """How to connect under TLS; None for a plain connection.
+
+    Raises SettingsError for certificates without --tls.
+    """
+    from server.settings import SettingsError
+
+    if not options.tls:
+        if options.ca or options.cert or options.key:
+            raise SettingsError("--ca, --cert and --key are for a connection under TLS: give --tls")
+        return None
+    from server.tls import client_context
+
+    return client_context(options.ca, options.cert, options.key)
 
 
 def _parts(
+    options: argparse.Namespace, scan: "RecordedScan | Spooled", advance: Callable[[int], None]
+) -> Iterator[bytes]:
+    from server.client import cut
+    from server.spool.stream import Spooled
+
+    if isinstance(scan, Spooled):
+        parts = scan.edited(_Rechained(options)) if options.chain else scan.pieces()
+    else:
+        parts = _recorded(options, scan, advance)
+    return cut(parts, options.cut) if options.cut is not None else parts
+
+
+def _recorded(
     options: argparse.Namespace, scan: "RecordedScan", advance: Callable[[int], None]
 ) -> Iterator[bytes]:
-    from server.client import conversation, cut, paced
+    from server.client import conversation, paced
     from server.parameters import to_text
     from server.wire.encode import FIRE, GADGETRON
-    from server.wire.messages import ConfigText
 
     items: Iterable[Any] = scan.runs()
     if options.pace == "real":
         items = paced(items, options.speed)
     given = parameters(options.param)
-    chain = Path(options.chain)
-    config = ConfigText(chain.read_text()) if chain.suffix and chain.is_file() else options.chain
     text = to_text(given) if given else ""
-    parts = conversation(config, scan.xml, _counted(items, advance), text, FIRE if options.nul else GADGETRON)
-    return cut(parts, options.cut) if options.cut is not None else parts
+    profile = FIRE if options.nul else GADGETRON
+    return conversation(_chain(options), scan.xml, _counted(items, advance), text, profile)
+
+
+def _chain(options: argparse.Namespace) -> "str | ConfigText":
+    from server.wire.messages import ConfigText
+
+    chain = Path(options.chain)
+    return ConfigText(chain.read_text()) if chain.suffix and chain.is_file() else str(options.chain)
+
+
+class _Rechained:
+    """Messages before the data, with another chain in the place of the one they name."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        from server.wire.encode import FIRE, GADGETRON, config_file, config_text
+
+        chain, self._profile = _chain(options), FIRE if options.nul else GADGETRON
+        self._config = (
+            config_file(chain) if isinstance(chain, str) else config_text(chain.text, self._profile)
+        )
+
+    def __call__(self, kind: int, message: bytes) -> bytes:
+        """The message as it is sent; FIRE's parameters lose those that would choose a chain."""
+        from server.wire.kinds import Kind
+
+        if kind in (Kind.CONFIG_FILE, Kind.CONFIG_TEXT):
+            return self._config
+        return self._unchosen(message) if kind == Kind.TEXT else message
+
+    def _unchosen(self, message: bytes) -> bytes:
+        from server.parameters import CHOICE, from_text
+        from server.wire.decode import text
+        from server.wire.encode import text as encoded
+
+        said = text(memoryview(message)[6:])
+        found = from_text(said)
+        if found is None or not set(CHOICE) & set(found):
+            return message
+        content = json.loads(said)
+        content["parameters"] = {name: value for name, value in found.items() if name not in CHOICE}
+        return encoded(json.dumps(content), self._profile)
 
 
 def _counted(items: Iterable[Any], advance: Callable[[int], None]) -> Iterator[Any]:
@@ -110,7 +204,8 @@ def _target(options: argparse.Namespace, path: Path, number: int, jobs: int) -> 
     output: Path | None = options.output
     if output is None or jobs == 1:
         return output
-    return output.with_name(f"{output.stem}_{path.stem}_{number}{output.suffix}")
+    name = path.name if path.is_dir() or not path.exists() else path.stem
+    return output.with_name(f"{output.stem}_{name}_{number}{output.suffix}")
 
 
 def _tell(text: str) -> None:
@@ -130,8 +225,6 @@ def _progress(options: argparse.Namespace, readouts: int) -> "Iterator[Callable[
 
 
 def _report(options: argparse.Namespace, paths: list[Path], answers: "list[Answer]") -> None:
-    import json
-
     if options.json:
         facts = [
             {"file": str(path), "error": answer.error, **vars(answer)}

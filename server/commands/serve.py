@@ -11,6 +11,12 @@ def add(words: "argparse._SubParsersAction[Any]") -> None:
     own.add_argument("--host", help="address to listen on (127.0.0.1)")
     own.add_argument("--port", type=int, help="port to listen on (9002); 0 picks a free one and prints it")
     own.add_argument("--insecure", action="store_true", default=None, help="allow an address beyond loopback")
+    own.add_argument("--allow", metavar="NETWORK,...", help="networks from which peers may connect")
+    own.add_argument("--tls-cert", type=Path, metavar="PEM", help="the server's certificate: TLS only")
+    own.add_argument("--tls-key", type=Path, metavar="PEM", help="its key, if not in the same file")
+    own.add_argument("--tls-ca", type=Path, metavar="PEM", help="authorities of the peers' certificates")
+    own.add_argument("--plugins", metavar="FOLDER:...", help="folders of modules with gadgets of this site")
+    own.add_argument("--configs", metavar="FOLDER:...", help="folders of this site's chains")
     own.add_argument("--sessions", type=int, help="scans at the same time (16)")
     own.add_argument("--threads", type=int, help="threads of one operation (one for each core)")
     own.add_argument(

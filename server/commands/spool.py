@@ -2,12 +2,14 @@
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from server.settings import Settings
     from server.spool.index import Record
+    from server.spool.stream import Spooled
 
 
 def add(words: "argparse._SubParsersAction[Any]") -> None:
@@ -47,9 +49,12 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _act(
-    acts: "argparse._SubParsersAction[Any]", name: str, does: Any, help_: str
-) -> argparse.ArgumentParser:  # noqa: ANN401
-    made = acts.add_parser(name, help=help_)
+    acts: "argparse._SubParsersAction[Any]",
+    name: str,
+    does: "Callable[[argparse.Namespace, Settings], int]",
+    words: str,
+) -> argparse.ArgumentParser:
+    made: argparse.ArgumentParser = acts.add_parser(name, help=words)
     made.add_argument("--folder", type=Path, dest="spool", help="the spool's folder")
     made.add_argument("--settings", type=Path, metavar="FILE", help="settings as TOML")
     made.set_defaults(run=run, does=does)
@@ -125,7 +130,7 @@ def _export(options: argparse.Namespace, settings: "Settings") -> int:
     return exported(entry(settings.spool, options.entry).stream, options.output)
 
 
-def exported(source: Any, target: Path) -> int:  # noqa: ANN401 - imported where it is needed
+def exported(source: "Spooled", target: Path) -> int:
     """Write a spooled stream as ISMRMRD HDF5 and say what became of it."""
     from server.spool.export import export
 
@@ -134,8 +139,10 @@ def exported(source: Any, target: Path) -> int:  # noqa: ANN401 - imported where
     for kind, count in done.left_out.items():
         print(f"scanside: left out, {count} times: {kind}", file=sys.stderr)
     if done.incomplete:
-        print(f"scanside: {done.incomplete} bytes of an incomplete message left out", file=sys.stderr)
-    return 0
+        print(f"scanside: left out, {done.incomplete} bytes without a complete message", file=sys.stderr)
+    if done.fault:
+        print(f"scanside: the stream cannot be read further: {done.fault}", file=sys.stderr)
+    return int(bool(done.fault))
 
 
 def _recover(options: argparse.Namespace, settings: "Settings") -> int:

@@ -1,16 +1,60 @@
 import os
 import subprocess
 import sys
+from contextlib import contextmanager
 
 import pytest
 
+PLUGIN = """
+import ctypes, os, signal, time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
-@pytest.fixture(scope="session")
-def server(tmp_path_factory):
-    """The address of a real server in a process of its own."""
-    command = [sys.executable, "-m", "server.cli", "serve", "--port", "0", "--threads", "2"]
-    folder = tmp_path_factory.mktemp("state")
-    environment = os.environ | {f"SCANSIDE_{name}": str(folder) for name in ("STATE", "SPOOL", "RUN")}
+from gadgets.data import Block
+from gadgets.gadget import Gadget
+from gadgets.scan import Scan
+
+
+@dataclass(frozen=True, kw_only=True)
+class Misbehave(Gadget):
+    \"\"\"Does at its third block what a gadget must not do.\"\"\"
+
+    how: str = "pass"
+
+    def process(self, stream: Iterable[Block], scan: Scan) -> Iterator[Block]:
+        for number, block in enumerate(stream):
+            if number == 2:
+                self.act()
+            yield block
+
+    def act(self) -> None:
+        if self.how == "segfault":
+            ctypes.string_at(0)
+        if self.how == "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if self.how == "exit":
+            os._exit(3)
+        while self.how == "loop":
+            pass
+        if self.how == "raise":
+            raise ZeroDivisionError("one over nothing")
+        if self.how == "memory":
+            self.kept = [bytearray(1 << 24) for _ in range(1 << 12)]
+        if self.how == "sleep":
+            time.sleep(5)
+"""
+
+
+@contextmanager
+def serving(folder, *flags, **settings):
+    """A real server in a process of its own; its address."""
+    folder.mkdir(mode=0o700, exist_ok=True)
+    (folder / "plugins").mkdir(mode=0o700, exist_ok=True)
+    (folder / "plugins" / "misbehaving.py").write_text(PLUGIN)
+    command = [sys.executable, "-m", "server.cli", "serve", "--port", "0", "--threads", "2", *flags]
+    environment = os.environ | {f"SCANSIDE_{name}": str(folder) for name in ("STATE", "RUN")}
+    environment |= {"SCANSIDE_PLUGINS": str(folder / "plugins"), "SCANSIDE_SPOOL": str(folder / "spool")}
+    environment |= {f"SCANSIDE_{name.upper()}": str(value) for name, value in settings.items()}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         try:
             port = int(process.stdout.readline().rpartition(":")[2])
@@ -19,3 +63,16 @@ def server(tmp_path_factory):
         finally:
             process.terminate()
             process.wait(30)
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory):
+    with serving(tmp_path_factory.mktemp("server") / "state") as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def strict_server(tmp_path_factory):
+    """One with narrow limits, for gadgets that pass them."""
+    with serving(tmp_path_factory.mktemp("strict") / "state", memory=1 << 30, finish=1.5) as address:
+        yield address

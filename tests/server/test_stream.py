@@ -36,6 +36,8 @@ class File:
     def write(self, view):
         os.write(self.file, view)
 
+    lost = False
+
     def fileno(self):
         return self.file
 

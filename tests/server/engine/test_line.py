@@ -1,6 +1,7 @@
 import contextlib
 import itertools
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar
@@ -14,7 +15,7 @@ from gadgets.gadget import Gadget, Map
 from gadgets.head import WAVEFORM_HEAD
 from gadgets.scan import Scan
 from server.engine.channel import Channel, Closed
-from server.engine.line import run
+from server.engine.line import Line, run
 
 
 def wave(number):
@@ -201,3 +202,59 @@ def test_images_are_weighed_by_their_bytes():
     from server.engine.line import weight
 
     assert weight(Image(data=torch.zeros(1, 1, 2, 3), head=np.zeros(()))) == 24
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work(Gadget):
+    """Works for a while on each item, and on the flush."""
+
+    def process(self, stream: Iterable[Waveform], scan: Scan) -> Iterator[Waveform]:
+        for item in stream:
+            time.sleep(0.02)
+            yield item
+        time.sleep(0.02)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stuck(Gadget):
+    """Never comes back before it is released."""
+
+    released: ClassVar[threading.Event] = threading.Event()
+
+    def process(self, stream: Iterable[Waveform], scan: Scan) -> Iterator[Waveform]:
+        for item in stream:
+            self.released.wait(10)
+            yield item
+
+
+def test_a_gadgets_seconds_are_its_own_and_not_its_neighbours():
+    line = Line([Double(), Work(), Flush()], Scan())
+    line.start()
+    for index in range(5):
+        line.inlet.put(wave(index))
+    line.inlet.finish()
+    assert len(list(line.outlet)) == 6
+    line.join()
+    double, work, flush = line.stats()
+    assert [each["name"] for each in line.stats()] == ["Double", "Work", "Flush"]
+    assert [each["items"] for each in line.stats()] == [5, 5, 6]
+    assert work["seconds"] >= 0.12
+    assert max(double["seconds"], flush["seconds"]) < work["seconds"]
+
+
+def test_a_gadget_that_is_stuck_is_seen_while_it_is():
+    Stuck.released.clear()
+    line = Line([Stuck()], Scan())
+    line.start()
+    for index in range(4):
+        line.inlet.put(wave(index))
+    first = line.stats()[0]
+    time.sleep(0.05)
+    second = line.stats()[0]
+    Stuck.released.set()
+    line.inlet.finish()
+    assert len(list(line.outlet)) == 4
+    line.join()
+    assert second["seconds"] >= first["seconds"] + 0.04
+    assert second["queue"] == 3
+    assert line.stats()[0]["queue"] == 0

@@ -1,0 +1,1 @@
+"""What sessions say about themselves while they run, who collects it, and how they are told to stop."""

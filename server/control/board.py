@@ -1,0 +1,143 @@
+"""What is known of the server and its sessions, as their events say; bounded, whatever comes."""
+
+import os
+import time
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from server.control.events import STATES, Event, words
+
+SESSIONS = 200
+"""Sessions that are remembered, running and ended."""
+
+WARNINGS = 8
+"""Warnings whose text is kept, for each session."""
+
+FINAL = frozenset(STATES[3:])
+ROW: Mapping[str, Any] = {
+    "state": "waiting",
+    "peer": None,
+    "chain": None,
+    "worker_pid": None,
+    "keeper_pid": None,
+    "started": None,
+    "seconds": 0.0,
+    "bytes": 0,
+    "readouts": 0,
+    "images": 0,
+    "lag": 0.0,
+    "gadgets": [],
+    "error": "",
+}
+"""A session of which nothing is known yet."""
+
+
+@dataclass
+class Session:
+    """What one session said last."""
+
+    facts: dict[str, Any] = field(default_factory=lambda: dict(ROW))
+    warnings: int = 0
+    texts: deque[str] = field(default_factory=lambda: deque(maxlen=WARNINGS))
+    preview: Mapping[str, Any] | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether its outcome is known."""
+        return self.facts["state"] in FINAL
+
+    def take(self, event: Event) -> None:
+        """Note an event; behind the outcome only warnings count."""
+        if event.kind == "warning":
+            self.warnings += 1
+            self.texts.append(words(event.fields["template"], event.fields.get("values", {})))
+        elif event.kind == "preview":
+            self.preview = None if self.ended else event.fields
+        elif not self.ended:
+            self.facts.update(event.fields)
+            self.facts["seconds"] = self._age()
+            self.preview = None if self.ended else self.preview
+
+    def shown(self, name: str) -> dict[str, Any]:
+        """The session as plain values."""
+        if not self.ended:
+            self._mourn()
+            self.facts["seconds"] = self._age()
+        return {
+            "id": name,
+            **self.facts,
+            "warnings": self.warnings,
+            "texts": list(self.texts),
+            "preview": self.preview is not None,
+        }
+
+    def _age(self) -> float:
+        started = self.facts["started"]
+        return 0.0 if started is None else max(0.0, round(time.time() - started, 3))
+
+    def _mourn(self) -> None:
+        """A session whose keeper is gone without an outcome is lost."""
+        keeper = self.facts["keeper_pid"]
+        if keeper is not None and not alive(keeper):
+            self.facts["state"] = "lost"
+            self.facts["error"] = "the keeper died without saying how the session ended"
+
+
+class Board:
+    """All sessions, the newest last."""
+
+    def __init__(self, sessions: int = SESSIONS) -> None:
+        self._most = sessions
+        self._sessions: dict[str, Session] = {}
+        self._server: dict[str, Any] = {
+            "pid": None,
+            "port": None,
+            "since": None,
+            "draining": False,
+            "limits": {},
+        }
+        self._http: str | None = None
+
+    def take(self, event: Event) -> None:
+        """Note an event."""
+        if event.kind == "server":
+            facts = dict(event.fields)
+            self._http = facts.pop("http", self._http)
+            self._server.update(facts)
+            return
+        if event.session not in self._sessions:
+            self._sessions[event.session] = Session()
+            self._forget()
+        self._sessions[event.session].take(event)
+
+    def snapshot(self) -> dict[str, Any]:
+        """The server, its sessions, and the address of health and metrics, as plain values."""
+        return {
+            "server": dict(self._server),
+            "sessions": [session.shown(name) for name, session in self._sessions.items()],
+            "http": self._http,
+        }
+
+    def preview(self, name: str) -> Mapping[str, Any] | None:
+        """The last preview of a running session."""
+        found = self._sessions.get(name)
+        return found.preview if found else None
+
+    def _forget(self) -> None:
+        """Make room: the oldest that ended, else the oldest."""
+        if len(self._sessions) > self._most:
+            ended = (name for name, session in self._sessions.items() if session.ended)
+            del self._sessions[next(ended, next(iter(self._sessions)))]
+
+
+def alive(process: int) -> bool:
+    """Whether there is such a process; a zombie counts as one."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True

@@ -1,0 +1,1 @@
+"""Every byte received, on disk before it is used."""

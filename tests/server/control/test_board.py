@@ -1,0 +1,101 @@
+import os
+import subprocess
+import sys
+import time
+
+from server.control.board import ROW, Board
+from server.control.events import pack, unpack
+
+
+def tell(board, session, kind, **fields):
+    board.take(unpack(pack(session, kind, fields)))
+
+
+def session(board, name):
+    [found] = [each for each in board.snapshot()["sessions"] if each["id"] == name]
+    return found
+
+
+def test_a_session_is_what_it_said_last():
+    board = Board()
+    tell(board, "a", "session", state="running", keeper_pid=os.getpid(), started=time.time() - 5)
+    tell(board, "a", "worker", worker_pid=77)
+    tell(board, "a", "progress", bytes=10, readouts=1)
+    tell(board, "a", "progress", bytes=20, readouts=2, images=1)
+    found = session(board, "a")
+    assert found.keys() == ROW.keys() | {"id", "warnings", "texts", "preview"}
+    assert (found["worker_pid"], found["bytes"], found["readouts"], found["images"]) == (77, 20, 2, 1)
+    assert 5 <= found["seconds"] < 60
+
+
+def test_the_outcome_is_the_last_word():
+    board = Board()
+    tell(board, "a", "session", keeper_pid=os.getpid())
+    tell(board, "a", "outcome", state="complete", images=4)
+    tell(board, "a", "session", state="running")
+    tell(board, "a", "progress", images=3)
+    assert (session(board, "a")["state"], session(board, "a")["images"]) == ("complete", 4)
+
+
+def test_a_keeper_that_died_silently_makes_its_session_lost():
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    board = Board()
+    tell(board, "a", "session", state="running", keeper_pid=process.pid)
+    assert session(board, "a")["state"] == "lost"
+
+
+def test_warnings_are_counted_and_the_last_are_shown():
+    board = Board()
+    for count in range(20):
+        tell(board, "a", "warning", template="dropped", values={"count": count})
+    found = session(board, "a")
+    assert found["warnings"] == 20
+    assert len(found["texts"]) == 8
+    assert found["texts"][-1].startswith("19 items")
+
+
+def test_a_preview_lives_as_long_as_its_session():
+    board = Board()
+    tell(board, "a", "preview", width=1, height=1, pixels="AA==")
+    assert board.preview("a") == {"width": 1, "height": 1, "pixels": "AA=="}
+    tell(board, "a", "outcome", state="complete")
+    tell(board, "a", "preview", width=1, height=1, pixels="AA==")
+    assert board.preview("a") is None
+    assert board.preview("unknown") is None
+
+
+def test_a_thousand_sessions_take_no_more_memory_than_the_last_of_them():
+    board = Board(sessions=100)
+    tell(board, "running", "session", state="running", keeper_pid=os.getpid())
+    for number in range(1000):
+        tell(board, f"s-{number}", "preview", width=128, height=128, pixels="A" * 20000)
+        tell(board, f"s-{number}", "outcome", state="complete")
+    names = [each["id"] for each in board.snapshot()["sessions"]]
+    assert len(names) == 100
+    assert names[0] == "running"
+    assert names[-1] == "s-999"
+
+
+def test_even_sessions_that_never_end_are_bounded():
+    board = Board(sessions=10)
+    for number in range(1000):
+        tell(board, f"s-{number}", "progress", bytes=number)
+    assert [each["bytes"] for each in board.snapshot()["sessions"]] == list(range(990, 1000))
+
+
+def test_the_server_tells_its_own_facts():
+    board = Board()
+    assert board.snapshot()["http"] is None
+    tell(board, "server", "server", pid=1, port=9002, since=2.0, limits={"sessions": 16})
+    tell(board, "server", "server", draining=True, http="127.0.0.1:9003")
+    found = board.snapshot()
+    assert found["server"] == {
+        "pid": 1,
+        "port": 9002,
+        "since": 2.0,
+        "draining": True,
+        "limits": {"sessions": 16},
+    }
+    assert found["http"] == "127.0.0.1:9003"
+    assert found["sessions"] == []

@@ -1,0 +1,42 @@
+from server.identifiers import identifiers, without
+
+HEADER = """<?xml version="1.0"?>
+<ismrmrdHeader xmlns="http://www.ismrm.org/ISMRMRD">
+ <subjectInformation><patientName>DOE^JOHN</patientName><patientWeight_kg>70</patientWeight_kg>
+  <patientID>AB-1234</patientID><patientBirthdate>1970-02-28</patientBirthdate>
+  <patientGender>M</patientGender></subjectInformation>
+ <studyInformation><accessionNumber>99887</accessionNumber></studyInformation>
+ <measurementInformation><patientPosition>HFS</patientPosition><protocolName>doe knee</protocolName>
+ </measurementInformation>
+ <encoding><trajectory>cartesian</trajectory></encoding>
+ <userParameters><userParameterString><name>operator</name><value>Miller</value></userParameterString>
+ </userParameters>
+</ismrmrdHeader>"""
+
+
+def test_what_identifies_somebody_is_found_whole_and_in_parts():
+    assert identifiers(HEADER) == {
+        "DOE^JOHN",
+        "DOE",
+        "JOHN",
+        "AB-1234",
+        "1970-02-28",
+        "99887",
+        "doe knee",
+        "doe",
+        "knee",
+        "Miller",
+    }
+
+
+def test_a_text_without_them_says_the_rest():
+    said = "no chain is called 'doe^john_AB-1234' for Doe, operator MILLER"
+    hidden = "no chain is called '[hidden]_[hidden]' for [hidden], operator [hidden]"
+    assert without(said, identifiers(HEADER)) == hidden
+    assert without("shoedoes", identifiers(HEADER)) == "shoedoes"
+
+
+def test_a_header_that_is_none_hides_nothing():
+    assert identifiers("<a><!DOCTYPE b></a>") == frozenset()
+    assert identifiers("") == frozenset()
+    assert without("GRAPPA needs 10 lines", frozenset()) == "GRAPPA needs 10 lines"
