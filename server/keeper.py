@@ -11,13 +11,14 @@ import os
 import select
 import signal
 import socket
-import ssl
 import threading
 import time
 from collections.abc import Iterator
 from typing import Any
 
 from server import paths
+from server.access import Admission
+from server.control.voice import Voice
 from server.dependencies import query as dependencies
 from server.dependencies.store import site_store
 from server.errors import ProtocolError, ScansideError
@@ -25,6 +26,7 @@ from server.link import Frame, Link, Orders, Say
 from server.queries import answer
 from server.replies import Replies
 from server.ring import SIZE, Ring
+from server.secure import SecureSocket
 from server.settings import Settings
 from server.spool.careful import Careful
 from server.spool.entry import Entry, Unspooled
@@ -50,15 +52,19 @@ class Keeper:
 
     def __init__(
         self,
-        connection: socket.socket,
+        connection: socket.socket | SecureSocket,
         settings: Settings,
         template: Template,
         name: str = "",
         entry: Entry | Unspooled | None = None,
         threads: int = 1,
         busy: str = "",
+        admission: Admission | None = None,
+        voice: Voice | None = None,
     ) -> None:
         self._socket, self._settings, self._template, self._name = connection, settings, template, name
+        self._admission = admission or Admission(profile=settings.profile)
+        self._voice = voice or Voice()
         self._entry: Entry | Unspooled = entry or Unspooled()
         self._threads, self._busy = threads, busy
         self._replies = Replies(connection)
@@ -118,7 +124,7 @@ class Keeper:
             self._stream.tell()
 
     def _more(self) -> bool:
-        if isinstance(self._socket, ssl.SSLSocket) and self._socket.pending():
+        if isinstance(self._socket, SecureSocket) and self._socket.pending():
             return True
         poll = select.poll()
         poll.register(self._socket, select.POLLIN)
@@ -127,7 +133,7 @@ class Keeper:
     def _warn(self, fault: str) -> None:
         """Say aloud that the scan is not kept, or not to its end."""
         log.warning("%s: %s", self._name, fault)
-        self._replies.send(encode.text(fault, self._settings.profile, "warning"))
+        self._replies.send(encode.text(fault, self._admission.profile, "warning"))
 
     def _note(self, mark: Mark) -> None:
         """Act on what concerns the keeper; all else is the worker's."""
@@ -179,11 +185,16 @@ class Keeper:
             name=self._name,
             threads=self._threads,
             memory=settings.memory,
-            nul=settings.nul,
+            nul=self._admission.profile.nul,
+            prefix=self._admission.profile.prefix,
+            kinds=tuple(self._admission.profile.kinds),
+            chains=None if self._admission.chains is None else tuple(self._admission.chains),
+            config_text=self._admission.config_text,
             expiry=settings.expiry,
         )
         spool = self._entry.fileno() if self._entry.fileno() >= 0 else None
         theirs, self._theirs = self._theirs, None
+        self._voice.say("session", state="running", chain=self._chain_name(), keeper_pid=os.getpid())
         if self._busy:
             theirs.close()
             self._conclude({"state": "spooled" if spool is not None else "refused", "error": self._busy})
@@ -196,6 +207,11 @@ class Keeper:
         finally:
             theirs.close()
         threading.Thread(target=self._listen, name="listen", daemon=True).start()
+
+    def _chain_name(self) -> str:
+        """The installed chain that was named; never a word of the peer's own."""
+        name = _plain(self._config.name) if isinstance(self._config, ConfigFile) else "(text)"
+        return name if name == "(text)" or name in _chains() else "(unknown)"
 
     def _status_known(self) -> bool:
         return self._status >= 0
@@ -211,6 +227,7 @@ class Keeper:
     def _listen(self) -> None:
         """Hear the worker to its outcome, or its death."""
         pid = _number(self._status)
+        self._voice.say("worker", worker_pid=pid)
         threading.Thread(target=self._watch, args=(pid,), name="watch", daemon=True).start()
         for frame in self._link.frames():
             if self._heard(frame):
@@ -223,6 +240,8 @@ class Keeper:
                 self._stream.read(frame.number)
             case Say.REPLY:
                 self._replies.send(frame.payload)
+            case Say.STATS:
+                self._progress(json.loads(frame.payload))
             case Say.OUTCOME:
                 self._conclude(json.loads(frame.payload))
                 return True
@@ -242,12 +261,23 @@ class Keeper:
         """End a worker that passes its limits of memory or time."""
         closed: float | None = None
         while pid and not self._ended.wait(0.2):
+            self._heed()
             closed = (closed or time.monotonic()) if self._closed else None
             reason = self._beyond(pid, closed)
             if reason:
                 self._reason = reason
                 os.kill(pid, signal.SIGKILL)
                 return
+
+    def _heed(self) -> None:
+        """Take commands of the site: cancel ends the reconstruction, reception goes on."""
+        if any(each.get("do") == "cancel" for each in self._voice.commands()):
+            self._fail("the reconstruction was cancelled on the server")
+
+    def _progress(self, stats: dict[str, Any]) -> None:
+        self._voice.say(
+            "progress", state="running", bytes=self._stream.received, lag=self._stream.lag, **stats
+        )
 
     def _beyond(self, pid: int, closed: float | None) -> str:
         settings = self._settings
@@ -288,7 +318,7 @@ class Keeper:
         self._stream.deafen()
         last = [encode.close()]
         if self.outcome["error"]:
-            last.insert(0, encode.text(self.outcome["error"], self._settings.profile, "error"))
+            last.insert(0, encode.text(self.outcome["error"], self._admission.profile, "error"))
         self._replies.conclude(*last)
 
     def _swallow(self) -> None:
@@ -317,6 +347,14 @@ class Keeper:
             self._entry.discard()
         else:
             self._entry.close(self.outcome)
+            self._voice.say(
+                "outcome",
+                state=self.outcome["state"],
+                error=self.outcome["error"],
+                bytes=self.outcome["bytes"],
+                images=self.outcome["images"],
+            )
+        self._voice.close()
 
 
 PROBES = ("isalive.xml",)
@@ -338,10 +376,10 @@ def _plain(name: str) -> str:
 
 
 def _chains() -> set[str]:
-    return {path.stem for path in paths.configs().glob("*.yml")}
+    return {path.stem for folder in paths.config_folders() for path in folder.glob("*.yml")}
 
 
-def _received(connection: socket.socket, seconds: float) -> Iterator[memoryview]:
+def _received(connection: socket.socket | SecureSocket, seconds: float) -> Iterator[memoryview]:
     """What still comes, piece by piece, to the peer's end or a pause of ``seconds``."""
     waste = memoryview(bytearray(1 << 16))
     connection.settimeout(seconds)

@@ -47,6 +47,16 @@ class Orders:
     """Limit of its data [bytes]; 0: none."""
 
     nul: bool = False
+    prefix: bool = False
+    kinds: tuple[int, ...] = ()
+    """The messages that the peer bears."""
+
+    chains: tuple[str, ...] | None = None
+    """The chains that the peer may name; None: every one."""
+
+    config_text: bool = True
+    """Whether the peer may write chains out."""
+
     expiry: float = 0.0
     """How long measurements for later scans are kept [s]."""
 

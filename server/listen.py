@@ -4,7 +4,6 @@ Nothing heavy is loaded here and there is one thread, so that a fork is sound.
 """
 
 import contextlib
-import ipaddress
 import itertools
 import logging
 import os
@@ -15,15 +14,25 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
+import zmq  # noqa: F401 - loaded once, before the forks; a context is made in none but the keepers
+
 from server import paths
+from server.access import Admission, admit, allowed, guard
+from server.control.collect import Collector
+from server.control.commands import Commands
+from server.control.folder import runtime
+from server.control.voice import Voice
+from server.errors import ScansideError
+from server.folders import install
 from server.keeper import Keeper
 from server.pseudonym import site_key
-from server.settings import Settings, SettingsError
+from server.secure import SecureSocket, secure
+from server.settings import Settings
 from server.spool.folder import Spool
 from server.spool.recovery import recover
 from server.spool.retention import Retention
-from server.spool.room import SpoolError
 from server.template import Template, start
+from server.tls import server_context
 from server.wire import encode
 
 log = logging.getLogger(__name__)
@@ -37,6 +46,8 @@ class Listener:
     spool: Spool
     verbose: bool = False
     template: Template = field(init=False)
+    collector: Collector = field(init=False)
+    _told: float = 0.0
     keepers: set[int] = field(default_factory=set)
     draining: bool = False
 
@@ -45,7 +56,9 @@ class Listener:
 
         Raises SettingsError for an address beyond loopback without leave, OSError for a port that is taken.
         """
-        _guard(self.settings)
+        guard(self.settings)
+        install(self.settings)
+        self._context = server_context(self.settings)
         host = self.settings.host
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._socket = socket.create_server((host, self.settings.port), family=family, backlog=64)
@@ -55,21 +68,50 @@ class Listener:
         signal.set_wakeup_fd(woken, warn_on_full_buffer=False)
         self.port: int = self._socket.getsockname()[1]
         self.template = start(self.verbose)
+        self.place = runtime(self.port)
+        self.collector = Collector(self.place)
+        self._commands = Commands(self.place, "server")
+        self._begun = time.time()
 
     def serve(self) -> None:
         """Accept until told to drain, then wait for the running scans, up to the grace that is set."""
         while not self.draining:
-            ready, _, _ = select.select([self._socket.fileno(), self._waking], [], [], 1.0)
+            sources = [self._socket.fileno(), self._waking, self._commands.fileno()]
+            ready, _, _ = select.select(sources, [], [], 1.0)
             self._awake()
+            self._heed()
             if self._socket.fileno() in ready and not self.draining:
                 self._accept()
             self._reap()
         self._socket.close()
+        self._tell()
         self._drain()
+        self._commands.close()
+        self.collector.stop()
 
     def drain(self) -> None:
         """Accept no more."""
         self.draining = True
+
+    def _heed(self) -> None:
+        """Take commands, and say now and then that the server lives."""
+        if any(each.get("do") == "drain" for each in self._commands.take()):
+            self.drain()
+        if time.monotonic() - self._told > 2.0:
+            self._tell()
+
+    def _tell(self) -> None:
+        self._told = time.monotonic()
+        limits = {"sessions": self.settings.sessions, "memory": self.settings.memory}
+        self.collector.say(
+            "server",
+            pid=os.getpid(),
+            port=self.port,
+            since=self._begun,
+            draining=self.draining,
+            limits=limits,
+            http=None,
+        )
 
     def _awake(self) -> None:
         with contextlib.suppress(BlockingIOError):
@@ -84,7 +126,7 @@ class Listener:
     def _admit(self, connection: socket.socket) -> None:
         connection.setblocking(True)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        name = f"session {next(self._numbers)}"
+        name = f"s-{next(self._numbers)}"
         pid = os.fork()
         if pid:
             self.keepers.add(pid)
@@ -96,6 +138,18 @@ class Listener:
         self._socket.close()
         _keep(self, connection, name, busy=len(self.keepers) >= self.settings.sessions)
 
+    def secured(self, connection: socket.socket) -> tuple[socket.socket | SecureSocket, Admission]:
+        """The connection, under TLS where that is on, and what its peer may do.
+
+        Raises AccessError when it may not connect.
+        """
+        address = connection.getpeername()[0]
+        allowed(address, self.settings)
+        if self._context is None:
+            return connection, admit(address, self.settings)
+        under = secure(connection, self._context)
+        return under, admit(address, self.settings, under.getpeercert())
+
     def _reap(self) -> None:
         while True:
             pid, status = os.waitpid(-1, os.WNOHANG)
@@ -104,6 +158,9 @@ class Listener:
             if pid == self.template.process:
                 log.error("the template ended with status %d; a new one is started", status)
                 self.template = start(self.verbose)
+            if pid == self.collector.process.pid and not self.draining:
+                log.error("the collector ended; a new one is started")
+                self.collector = Collector(self.place)
             self.keepers.discard(pid)
 
     def _drain(self) -> None:
@@ -142,25 +199,37 @@ def _retain(settings: Settings) -> None:
 
 def _outcome(listener: Listener, connection: socket.socket, name: str, *, busy: bool) -> dict[str, Any]:
     settings = listener.settings
+    peer: socket.socket | SecureSocket = connection
     try:
+        peer, admission = listener.secured(connection)
         entry = listener.spool.open(connection.getpeername()[0])
-    except (SpoolError, OSError) as error:
-        _refuse(connection, str(error))
+    except (ScansideError, OSError) as error:
+        if settings.tls_cert is None or isinstance(peer, SecureSocket):
+            _refuse(peer, str(error))
         return {"state": "refused", "error": str(error)}
     threads = settings.threads or max(1, (os.cpu_count() or 1) // (len(listener.keepers) + 1))
     reason = f"the server is busy with {settings.sessions} scans, its limit; this one is only received"
     return Keeper(
-        connection, settings, listener.template, name, entry, threads=threads, busy=reason if busy else ""
+        peer,
+        settings,
+        listener.template,
+        name,
+        entry,
+        threads=threads,
+        busy=reason if busy else "",
+        admission=admission,
+        voice=Voice(listener.place, name),
     ).serve()
 
 
-def _refuse(connection: socket.socket, reason: str) -> None:
+def _refuse(connection: socket.socket | SecureSocket, reason: str) -> None:
     """Tell the reason and close."""
     with contextlib.suppress(OSError):
         connection.settimeout(5)
         connection.sendall(encode.text(reason, level="error") + encode.close())
         connection.shutdown(socket.SHUT_WR)
-        while connection.recv(1 << 16):
+        waste = bytearray(1 << 16)
+        while connection.recv_into(waste):
             pass
 
 
@@ -176,18 +245,6 @@ def _recover(settings: Settings) -> None:
     finally:
         logging.shutdown()
         os._exit(0)
-
-
-def _guard(settings: Settings) -> None:
-    """Refuse to listen beyond loopback unless told that it may."""
-    try:
-        loopback = ipaddress.ip_address(settings.host).is_loopback
-    except ValueError:
-        loopback = settings.host == "localhost"
-    if not loopback and not settings.insecure:
-        raise SettingsError(
-            f"listening on {settings.host} lets anyone there connect: give --insecure to allow it"
-        )
 
 
 def serve(settings: Settings, *, verbose: bool = False) -> None:

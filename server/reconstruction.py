@@ -119,7 +119,8 @@ class Reconstruction:
 
     def stats(self) -> dict[str, Any]:
         """Numbers of what was received and made so far."""
-        return {"received": dict(self.outcome.received), "images": self.outcome.images}
+        readouts = sum(self.outcome.received.values())
+        return {"readouts": readouts, "images": self.outcome.images, "gadgets": self._line.stats()}
 
     def join(self) -> None:
         """Wait for the end, which ``done`` has been told by then."""

@@ -5,6 +5,7 @@ import threading
 
 from gadgets.errors import Interrupted
 from server.engine.channel import Channel, Closed
+from server.secure import SecureSocket
 
 BUDGET = 64 << 20
 """Bytes of replies that wait for a slow peer before the chain has to wait too."""
@@ -13,7 +14,7 @@ BUDGET = 64 << 20
 class Replies:
     """The way back to the peer. A message is written whole or not at all; ``conclude`` is the last word."""
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, connection: socket.socket | SecureSocket) -> None:
         self._socket = connection
         self._queue: Channel[bytes] = Channel(depth=1 << 16, budget=BUDGET, size=len)
         self._lock = threading.Lock()

@@ -8,11 +8,13 @@ from collections.abc import Callable
 from typing import Any
 
 from server import parameters
+from server.access import Admission
 from server.chain import Step, named, parse
 from server.dependencies.store import Store
 from server.engine.channel import Closed
 from server.errors import ChainError, ScansideError
 from server.reconstruction import Assignment, Outcome, Reconstruction
+from server.site import wire_safe, wire_safe_parameters
 from server.wire import messages as said
 from server.wire.kinds import Profile
 from server.wire.order import DATA, State, after
@@ -27,10 +29,11 @@ class Session:
         self,
         reply: Callable[[bytes], object],
         done: Callable[[Outcome], None],
-        profile: Profile | None = None,
+        admission: Admission | None = None,
         store: Store | None = None,
     ) -> None:
-        self._reply, self._done, self._profile, self._store = reply, done, profile or Profile(), store
+        self._reply, self._done, self._store = reply, done, store
+        self._admission = admission or Admission(profile=Profile())
         self._state = State.CONFIG
         self._config: said.ConfigFile | said.ConfigText | None = None
         self._steps: list[Step] | None = None
@@ -103,11 +106,14 @@ class Session:
             self.over = True
 
     def _begin(self) -> Reconstruction:
+        steps = self._chain()
+        if self._steps is None:
+            wire_safe_parameters(steps, self._parameters)
         assignment = Assignment(
-            steps=self._chain(),
+            steps=steps,
             header=self._header,
             parameters=self._parameters,
-            profile=self._profile,
+            profile=self._admission.profile,
             store=self._store,
         )
         self._scan = Reconstruction(assignment, self._reply, self._done)
@@ -115,15 +121,21 @@ class Session:
 
     def _chain(self) -> list[Step]:
         """The chain that the peer named or wrote out; FIRE's parameters may name another."""
-        if name := parameters.chosen(self._parameters):
-            return named(name)
         if self._steps is not None:
             return self._steps
-        if isinstance(self._config, said.ConfigText):
-            return parse(self._config.text)
-        if self._config is None:
+        name = parameters.chosen(self._parameters)
+        if name is None and isinstance(self._config, said.ConfigText):
+            self._admission.permit(None)
+            steps = parse(self._config.text)
+            wire_safe(steps)
+            return steps
+        if name is None and self._config is None:
             raise ChainError("no chain was named")
-        return named(self._config.name)
+        if name is None:
+            assert isinstance(self._config, said.ConfigFile)
+            name = self._config.name
+        self._admission.permit(name)
+        return named(name)
 
     def _finish(self) -> None:
         """The peer's CLOSE: run the flush."""

@@ -9,9 +9,12 @@ import logging
 import os
 import resource
 import signal
+import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
+from server.access import Admission
 from server.dependencies.store import site_store
 from server.errors import ProtocolError
 from server.link import Frame, Link, Orders, Say
@@ -20,10 +23,13 @@ from server.ring import Ring
 from server.session import Session
 from server.wire.buffer import Buffer
 from server.wire.decode import Decoder
-from server.wire.kinds import Profile
+from server.wire.kinds import Kind, Profile
 from server.wire.messages import Message
 
 log = logging.getLogger(__name__)
+
+PERIOD = 0.5
+"""Seconds between two reports of progress."""
 
 
 def work(link: Link, ring: Ring, spool: int | None, orders: Orders) -> None:
@@ -32,9 +38,10 @@ def work(link: Link, ring: Ring, spool: int | None, orders: Orders) -> None:
     session = Session(
         lambda message: _say(link, Say.REPLY, payload=message),
         lambda outcome: _end(link, outcome, orders.name),
-        Profile(nul=orders.nul, prefix=orders.nul),
+        _admission(orders),
         site_store(orders.expiry),
     )
+    threading.Thread(target=_report, args=(link, session), name="report", daemon=True).start()
     read = 0
     for frame in link.frames():
         if frame.kind is Say.FAIL:
@@ -64,6 +71,22 @@ def _reader(spool: int, at: int, stop: int) -> Any:  # noqa: ANN401 - a receive 
         return count
 
     return receive
+
+
+def _admission(orders: Orders) -> Admission:
+    profile = Profile(
+        nul=orders.nul, prefix=orders.prefix, kinds=frozenset(Kind(each) for each in orders.kinds)
+    )
+    chains = None if orders.chains is None else frozenset(orders.chains)
+    return Admission(profile=profile, chains=chains, config_text=orders.config_text)
+
+
+def _report(link: Link, session: Session) -> None:
+    """Say now and then what the chain has done; it may be lost."""
+    while True:
+        time.sleep(PERIOD)
+        if stats := session.stats():
+            _say(link, Say.STATS, payload=json.dumps(stats).encode())
 
 
 def _settle(orders: Orders) -> None:

@@ -39,7 +39,7 @@ class Misbehave(Gadget):
         if self.how == "raise":
             raise ZeroDivisionError("one over nothing")
         if self.how == "memory":
-            self.kept = [bytearray(1 << 24) for _ in range(1 << 12)]
+            self.kept = [bytearray(1 << 28) for _ in range(1 << 8)]
         if self.how == "sleep":
             time.sleep(5)
 """
@@ -74,5 +74,5 @@ def server(tmp_path_factory):
 @pytest.fixture(scope="module")
 def strict_server(tmp_path_factory):
     """One with narrow limits, for gadgets that pass them."""
-    with serving(tmp_path_factory.mktemp("strict") / "state", memory=1 << 30, finish=1.5) as address:
+    with serving(tmp_path_factory.mktemp("strict") / "state", memory=1 << 30, finish=3) as address:
         yield address
