@@ -9,7 +9,6 @@ import json
 import logging
 import os
 import select
-import signal
 import socket
 import threading
 import time
@@ -22,7 +21,8 @@ from server.control.voice import Voice
 from server.dependencies import query as dependencies
 from server.dependencies.store import site_store
 from server.errors import ProtocolError, ScansideError
-from server.link import Frame, Link, Orders, Say
+from server.hand import Hand
+from server.link import Frame, Orders, Say
 from server.queries import answer
 from server.replies import Replies
 from server.ring import SIZE, Ring
@@ -31,7 +31,7 @@ from server.settings import Settings
 from server.spool.careful import Careful
 from server.spool.entry import Entry, Unspooled
 from server.stream import STEP, Stream
-from server.template import STATUS, Template
+from server.template import Template
 from server.wire import encode
 from server.wire.decode import decode_all
 from server.wire.follow import Mark
@@ -65,6 +65,7 @@ class Keeper:
         self._socket, self._settings, self._template, self._name = connection, settings, template, name
         self._admission = admission or Admission(profile=settings.profile)
         self._voice = voice or Voice()
+        self._peer = "{}:{}".format(*connection.getpeername()[:2])
         self._entry: Entry | Unspooled = entry or Unspooled()
         self._threads, self._busy = threads, busy
         self._replies = Replies(connection)
@@ -72,14 +73,10 @@ class Keeper:
         self._stream = Stream(Ring.create(), self._log, self._told_stream, settings.limits)
         self._config: ConfigFile | ConfigText | None = None
         self._closed = False
-        self._ours, theirs = socket.socketpair()
-        self._theirs: socket.socket | None = theirs
-        self._link = Link(self._ours)
-        self._status = -1
-        self._pid = 0
-        self._since = time.monotonic()
-        self._reason = ""
-        self._ended = threading.Event()
+        self._hand = Hand(settings, self._heard, self._lost, self._heed)
+        self._engaged = False
+        self._lock = threading.Lock()
+        self._ended = False
         self.outcome: dict[str, Any] = {"state": "empty", "error": "", "images": 0}
 
     def serve(self) -> dict[str, Any]:
@@ -113,12 +110,12 @@ class Keeper:
 
     def _patient(self) -> None:
         """The ring must still hold the start of the stream when a worker is made."""
-        if self._theirs is not None and self._stream.received > SIZE - 2 * STEP:
+        if not self._engaged and self._stream.received > SIZE - 2 * STEP:
             raise ProtocolError(f"no header came within the first {self._stream.received} bytes")
 
     def _announce(self, now: bool) -> None:
         """Tell the worker of whole messages: in blocks, unless a trigger is among them or the peer pauses."""
-        if not self._status_known():
+        if not self._hand.made:
             return
         if now or self._closed or self._stream.untold >= STEP or not self._more():
             self._stream.tell()
@@ -146,6 +143,7 @@ class Keeper:
                 self._engage()
             case Kind.CLOSE:
                 self._closed = True
+                self._hand.scan_is_over()
                 self._close()
 
     def _query(self, message: bytes) -> None:
@@ -155,7 +153,7 @@ class Keeper:
 
     def _close(self) -> None:
         """The peer's CLOSE. Without a header there is no scan: a question, a probe, or a name to check."""
-        if self._status_known() or self._ended.is_set():
+        if self._hand.made or self._ended:
             return
         error = ""
         if isinstance(self._config, ConfigText):
@@ -178,8 +176,9 @@ class Keeper:
 
     def _engage(self) -> None:
         """Have a worker made, once."""
-        if self._theirs is None:
+        if self._engaged:
             return
+        self._engaged = True
         settings = self._settings
         orders = Orders(
             name=self._name,
@@ -193,48 +192,33 @@ class Keeper:
             expiry=settings.expiry,
         )
         spool = self._entry.fileno() if self._entry.fileno() >= 0 else None
-        theirs, self._theirs = self._theirs, None
-        self._voice.say("session", state="running", chain=self._chain_name(), keeper_pid=os.getpid())
+        self._voice.say(
+            "session",
+            state="running",
+            peer=self._peer,
+            chain=self._chain_name(),
+            keeper_pid=os.getpid(),
+            started=time.time(),
+        )
         if self._busy:
-            theirs.close()
             self._conclude({"state": "spooled" if spool is not None else "refused", "error": self._busy})
             return
         try:
-            self._status = self._template.ask(orders, theirs, self._stream.ring, spool)
+            self._hand.make(self._template, orders, self._stream.ring, spool)
         except OSError as error:
             self._fail(f"no worker could be made: {error}")
-            return
-        finally:
-            theirs.close()
-        threading.Thread(target=self._listen, name="listen", daemon=True).start()
 
     def _chain_name(self) -> str:
         """The installed chain that was named; never a word of the peer's own."""
         name = _plain(self._config.name) if isinstance(self._config, ConfigFile) else "(text)"
         return name if name == "(text)" or name in _chains() else "(unknown)"
 
-    def _status_known(self) -> bool:
-        return self._status >= 0
-
     def _told_stream(self, place: Say, offset: int) -> None:
-        """Say how far the stream is complete; a dead worker is noticed by its listener."""
-        if self._stream.heard:
-            try:
-                self._link.say(place, offset)
-            except OSError:
-                self._stream.deafen()
+        """Say how far the stream is complete; without a worker nobody needs it any more."""
+        if self._stream.heard and not self._hand.say(place, offset):
+            self._stream.deafen()
 
-    def _listen(self) -> None:
-        """Hear the worker to its outcome, or its death."""
-        pid = _number(self._status)
-        self._voice.say("worker", worker_pid=pid)
-        threading.Thread(target=self._watch, args=(pid,), name="watch", daemon=True).start()
-        for frame in self._link.frames():
-            if self._heard(frame):
-                return
-        self._conclude({"state": "failed", "error": self._reason or self._death()})
-
-    def _heard(self, frame: Frame) -> bool:
+    def _heard(self, frame: Frame) -> None:
         match frame.kind:
             case Say.READ:
                 self._stream.read(frame.number)
@@ -244,30 +228,10 @@ class Keeper:
                 self._progress(json.loads(frame.payload))
             case Say.OUTCOME:
                 self._conclude(json.loads(frame.payload))
-                return True
-        return False
 
-    def _death(self) -> str:
-        """Why the worker is gone, as the template saw it."""
-        status = _number(self._status)
-        if status is None:
-            return "the worker is gone, and so is the template that made it"
-        code = os.waitstatus_to_exitcode(status)
-        if code < 0:
-            return f"the reconstruction died: its process was ended by {signal.Signals(-code).name}"
-        return f"the reconstruction died: its process left with exit code {code}"
-
-    def _watch(self, pid: int | None) -> None:
-        """End a worker that passes its limits of memory or time."""
-        closed: float | None = None
-        while pid and not self._ended.wait(0.2):
-            self._heed()
-            closed = (closed or time.monotonic()) if self._closed else None
-            reason = self._beyond(pid, closed)
-            if reason:
-                self._reason = reason
-                os.kill(pid, signal.SIGKILL)
-                return
+    def _lost(self, reason: str) -> None:
+        """The worker died without an outcome."""
+        self._conclude({"state": "failed", "error": reason})
 
     def _heed(self) -> None:
         """Take commands of the site: cancel ends the reconstruction, reception goes on."""
@@ -276,18 +240,13 @@ class Keeper:
 
     def _progress(self, stats: dict[str, Any]) -> None:
         self._voice.say(
-            "progress", state="running", bytes=self._stream.received, lag=self._stream.lag, **stats
+            "progress",
+            state="running",
+            bytes=self._stream.received,
+            lag=self._stream.lag,
+            worker_pid=self._hand.pid,
+            **stats,
         )
-
-    def _beyond(self, pid: int, closed: float | None) -> str:
-        settings = self._settings
-        if settings.memory and _resident(pid) > settings.memory:
-            return f"the reconstruction passed its memory limit of {settings.memory >> 20} MiB and was ended"
-        if time.monotonic() - self._since > settings.wall:
-            return f"the reconstruction passed its time limit of {settings.wall:g} s and was ended"
-        if closed and time.monotonic() - closed > settings.finish:
-            return f"the reconstruction was not ready {settings.finish:g} s after the scan and was ended"
-        return ""
 
     def _cut(self) -> None:
         """The connection ended without CLOSE; one on which nothing was said is only a probe."""
@@ -298,23 +257,22 @@ class Keeper:
 
     def _fail(self, reason: str) -> None:
         """End the reconstruction and tell the peer."""
-        if self._ended.is_set():
+        if self._ended:
             return
-        if not self._status_known():
+        if not self._hand.made:
             self._conclude({"state": "failed", "error": reason})
             return
         self._stream.tell()
-        try:
-            self._link.say(Say.FAIL, payload=reason.encode())
-        except OSError:
-            return
+        self._hand.say(Say.FAIL, payload=reason.encode())
 
     def _conclude(self, facts: dict[str, Any]) -> None:
         """The last word to the peer; only the first conclusion counts."""
-        if self._ended.is_set():
-            return
+        with self._lock:
+            if self._ended:
+                return
+            self._ended = True
         self.outcome |= facts
-        self._ended.set()
+        self._hand.leave()
         self._stream.deafen()
         last = [encode.close()]
         if self.outcome["error"]:
@@ -331,8 +289,8 @@ class Keeper:
 
     def _end(self) -> None:
         """Let the worker leave, write what is queued, half-close, and wait for the peer to do the same."""
-        if self._status_known():
-            self._ended.wait()
+        if self._hand.made:
+            self._hand.wait()
         else:
             self._conclude({})
         if not self._replies.join(self._settings.patience):
@@ -388,19 +346,3 @@ def _received(connection: socket.socket | SecureSocket, seconds: float) -> Itera
             yield waste[:count]
     except OSError:
         return
-
-
-def _number(status: int) -> int | None:
-    """The next number that the template says of the worker: its process, then its wait status."""
-    data = os.read(status, STATUS.size)
-    return int(STATUS.unpack(data)[0]) if len(data) == STATUS.size else None
-
-
-def _resident(pid: int) -> int:
-    """Memory of a process that is its own [bytes]; 0 when it is gone."""
-    try:
-        with open(f"/proc/{pid}/statm") as file:  # noqa: PTH123 - hot, and no path
-            _, resident, shared, *_ = map(int, file.read().split())
-    except OSError:
-        return 0
-    return (resident - shared) * os.sysconf("SC_PAGE_SIZE")

@@ -110,7 +110,6 @@ class Listener:
             since=self._begun,
             draining=self.draining,
             limits=limits,
-            http=None,
         )
 
     def _awake(self) -> None:

@@ -1,0 +1,127 @@
+"""The worker as its keeper has it: made once, heard to its outcome or its death, ended at its limits."""
+
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable
+
+from server.link import Frame, Link, Orders, Say
+from server.settings import Settings
+from server.template import STATUS, Template
+
+PERIOD = 0.2
+"""Seconds between two looks at the limits."""
+
+
+class Hand:
+    """One worker. ``heard`` gets its frames, ``gone`` why it died before its outcome; ``look`` is called often."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        heard: Callable[[Frame], None],
+        gone: Callable[[str], None],
+        look: Callable[[], None],
+    ) -> None:
+        self._settings, self._heard, self._gone, self._look = settings, heard, gone, look
+        ours, theirs = socket.socketpair()
+        self._link, self._theirs = Link(ours), theirs
+        self._status = -1
+        self._begun = time.monotonic()
+        self._scan_over: float | None = None
+        self._reason = ""
+        self._left = threading.Event()
+        self.pid = 0
+        """The worker's process, once it is known."""
+
+    @property
+    def made(self) -> bool:
+        """Whether a worker was asked for."""
+        return self._status >= 0
+
+    def make(self, template: Template, orders: Orders, ring: int, spool: int | None) -> None:
+        """Have the worker made.
+
+        Raises OSError when there is no template to make it.
+        """
+        try:
+            self._status = template.ask(orders, self._theirs, ring, spool)
+        finally:
+            self._theirs.close()
+        threading.Thread(target=self._listen, name="listen", daemon=True).start()
+
+    def say(self, kind: Say, number: int = 0, payload: bytes = b"") -> bool:
+        """Tell the worker something; False when it is gone (its listener will say why)."""
+        try:
+            self._link.say(kind, number, payload)
+        except OSError:
+            return False
+        return True
+
+    def scan_is_over(self) -> None:
+        """From now on the time counts that the reconstruction may take behind the scan."""
+        self._scan_over = time.monotonic()
+
+    def leave(self) -> None:
+        """The outcome stands; the worker need not be watched any more."""
+        self._left.set()
+
+    def wait(self) -> None:
+        """Wait until the outcome stands."""
+        self._left.wait()
+
+    def _listen(self) -> None:
+        self.pid = _number(self._status) or 0
+        threading.Thread(target=self._watch, name="watch", daemon=True).start()
+        for frame in self._link.frames():
+            self._heard(frame)
+            if frame.kind is Say.OUTCOME:
+                return
+        self._gone(self._reason or self._death())
+
+    def _death(self) -> str:
+        """Why the worker is gone, as the template saw it."""
+        status = _number(self._status)
+        if status is None:
+            return "the worker is gone, and so is the template that made it"
+        code = os.waitstatus_to_exitcode(status)
+        if code < 0:
+            return f"the reconstruction died: its process was ended by {signal.Signals(-code).name}"
+        return f"the reconstruction died: its process left with exit code {code}"
+
+    def _watch(self) -> None:
+        while self.pid and not self._left.wait(PERIOD):
+            self._look()
+            self._reason = self._beyond()
+            if self._reason:
+                os.kill(self.pid, signal.SIGKILL)
+                return
+
+    def _beyond(self) -> str:
+        """Which limit the worker has passed; empty when none."""
+        settings, now = self._settings, time.monotonic()
+        if settings.memory and _resident(self.pid) > settings.memory:
+            return f"the reconstruction passed its memory limit of {settings.memory >> 20} MiB and was ended"
+        if now - self._begun > settings.wall:
+            return f"the reconstruction passed its time limit of {settings.wall:g} s and was ended"
+        if self._scan_over and now - self._scan_over > settings.finish:
+            return f"the reconstruction was not ready {settings.finish:g} s after the scan and was ended"
+        return ""
+
+
+def _number(status: int) -> int | None:
+    """The next number that the template says of the worker: its process, then its wait status."""
+    data = os.read(status, STATUS.size)
+    return int(STATUS.unpack(data)[0]) if len(data) == STATUS.size else None
+
+
+def _resident(pid: int) -> int:
+    """Memory of a process that is its own [bytes]; 0 when it is gone."""
+    try:
+        with open(f"/proc/{pid}/statm") as file:  # noqa: PTH123 - hot, and no path
+            _, resident, shared, *_ = map(int, file.read().split())
+    except OSError:
+        return 0
+    return (resident - shared) * os.sysconf("SC_PAGE_SIZE")
