@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from gadgets.arrays import resize, to_image, to_kspace
+from gadgets.arrays import resize, root_sum_of_squares, to_image, to_kspace
 from gadgets.data import Reference
 
 STEP = 2
@@ -26,7 +26,7 @@ MOST_VALUES = 1 << 21
 def expand(maps: torch.Tensor, shape: tuple[int, int]) -> torch.Tensor:
     """Coarse maps at every point of an image of ``shape`` (y, x), complex64 [coil, z, y, x]."""
     full = interpolate(interpolate(maps, -2, shape[0]), -1, shape[1])
-    return full.div_(torch.linalg.vector_norm(full, dim=0))
+    return full.div_(root_sum_of_squares(full))
 
 
 def from_reference(reference: Reference) -> torch.Tensor:
@@ -70,16 +70,14 @@ def adaptive(images: torch.Tensor) -> torch.Tensor:
     """
     coils, height, width = images.shape
     reach = len(WINDOW) // 2
+    images = images / (float(torch.linalg.vector_norm(images)) / math.sqrt(height * width) or 1.0)
     dominant = _dominant(images)
-    power = float(images.abs().square().mean()) * coils or 1.0
     padded = torch.nn.functional.pad(images, (reach, reach, reach, reach)).permute(1, 2, 0).contiguous()
-    start = images.permute(1, 2, 0) + 1e-3 * math.sqrt(power) * dominant
+    start = images.permute(1, 2, 0) + 1e-3 * dominant
     rows = max(1, MOST_VALUES // (width * coils * len(WINDOW) ** 2))
     maps = torch.cat(
         [
-            _eigenvectors(
-                _neighbours(padded, row, min(row + rows, height)), start[row : row + rows], 1e-6 * power
-            )
+            _eigenvectors(_neighbours(padded, row, min(row + rows, height)), start[row : row + rows], 1e-6)
             for row in range(0, height, rows)
         ]
     )
@@ -110,10 +108,12 @@ def _neighbours(padded: torch.Tensor, first: int, last: int) -> torch.Tensor:
 
 def _eigenvectors(neighbours: torch.Tensor, start: torch.Tensor, shift: float) -> torch.Tensor:
     """Dominant eigenvectors of N^T conj(N) + shift by the power method, of unit length, [y, x, coil]."""
+    conjugate = neighbours.conj().resolve_conj()
     vectors = start.unsqueeze(-1)
     for _ in range(ITERATIONS):
-        vectors = neighbours.mT @ (neighbours @ vectors.conj()).conj().resolve_conj() + shift * vectors
-        vectors = vectors / torch.linalg.vector_norm(vectors, dim=-2, keepdim=True)
+        vectors = ((conjugate @ vectors).mT @ neighbours).mT + shift * vectors
+        scale = torch.view_as_real(vectors.squeeze(-1)).square().sum((-1, -2)).rsqrt_()
+        vectors = vectors * scale[..., None, None]
     return vectors.squeeze(-1)
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
-from gadgets.arrays import to_image
+from gadgets.arrays import root_sum_of_squares, to_image
 from gadgets.data import CoilImage, Kspace, Reference
 from gadgets.errors import DataError
 from gadgets.gadget import Gadget
@@ -23,8 +23,7 @@ class WhiteNoise:
 
     def sd(self, weights: torch.Tensor) -> torch.Tensor:
         """Noise sd of sum_c weights[c] image[c]; weights [coil, z, y, x], the answer [z, y, x]."""
-        norm: torch.Tensor = torch.linalg.vector_norm(weights, dim=0)
-        return self.level * norm
+        return self.level * root_sum_of_squares(weights)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -37,20 +37,30 @@ class GrappaNoise:
         return torch.stack([self._plane(weights[:, z], over_x) for z in range(weights.shape[1])])
 
     def _plane(self, weights: torch.Tensor, over_x: torch.Tensor) -> torch.Tensor:
+        """The map of one plane, worked on by columns: the products of all lines y share one factor."""
         coils, height, width = weights.shape
+        shifts, mix = self._mix(height)
+        turned = weights.permute(2, 1, 0).contiguous()
+        step = max(1, MOST_VALUES // (height * coils * len(shifts)))
+        out = weights.new_empty((width, height), dtype=torch.float32)
+        for start in range(0, width, step):
+            columns = turned[start : start + step]
+            count = len(columns)
+            served = weights.new_empty((height, len(shifts), count, coils))
+            served[:, 0] = columns.transpose(0, 1)
+            made = (columns @ over_x[start : start + step]).reshape(count, height, len(shifts) - 1, coils)
+            served[:, 1:] = made.permute(1, 2, 0, 3)
+            adds = torch.view_as_real(mix @ served.flatten(2)).square_()
+            out[start : start + step] = adds.reshape(height, mix.shape[1], count, -1).sum((1, 3)).T
+        return out.sqrt_().T * (self.scale * math.sqrt(self.readout / self.lattice.source.numel()))
+
+    def _mix(self, height: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """The shifts d, and F^T exp(i theta d), complex64 [y, rank, shift]."""
         shifts, factor = self._pattern()
         y = torch.arange(height, dtype=torch.float64) - height // 2
         angle = 2 * math.pi / height * torch.outer(y, shifts)
         mix = factor.T * torch.polar(torch.ones_like(angle), angle)[:, None, :]
-        mix = mix.to(torch.complex64)
-        step = max(1, MOST_VALUES // (height * coils * len(shifts)))
-        out = weights.new_empty((width, height), dtype=torch.float32)
-        for start in range(0, width, step):
-            combination = weights[..., start : start + step].permute(2, 1, 0)
-            made = (combination @ over_x[start : start + step]).reshape(-1, height, len(shifts) - 1, coils)
-            adds = mix @ torch.cat([combination.unsqueeze(-2), made], -2)
-            out[start : start + step] = torch.linalg.vector_norm(adds, dim=(-2, -1))
-        return out.T * (self.scale * math.sqrt(self.readout / self.lattice.source.numel()))
+        return shifts, mix.to(torch.complex64)
 
     def _pattern(self) -> tuple[torch.Tensor, torch.Tensor]:
         """The shifts d, 0 first, and a factor F of B = F F^T, [shift, rank]; float64."""

@@ -24,16 +24,15 @@ def _plane(
     gaps = len(lattice.lines) + 1
     acquired = data.new_zeros((points, coils, gaps + used - 1))
     start = 1 - kernel.sources[0]
-    acquired[..., start : start + gaps - 1] = data[:, lattice.offset :: step].permute(2, 0, 1)
+    turned = data.permute(2, 0, 1).contiguous()
+    acquired[..., start : start + gaps - 1] = turned[..., lattice.offset :: step]
     made = _missing(acquired, weights, gaps)
     full = data.new_empty((points, coils, gaps, step))
     full[..., 1:] = made.reshape(points, step - 1, coils, gaps).permute(0, 2, 3, 1)
     begin = step - lattice.offset
     lines = full.flatten(2)[..., begin : begin + size]
     lines.masked_fill_(~lattice.made[k2], 0)
-    kept = torch.nonzero(lattice.kept[k2])[:, 0]
-    lines[..., kept] = data[:, kept].permute(2, 0, 1)
-    return lines
+    return torch.where(lattice.kept[k2], turned, lines)
 
 
 def _missing(acquired: torch.Tensor, weights: torch.Tensor, gaps: int) -> torch.Tensor:
