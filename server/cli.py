@@ -40,6 +40,10 @@ COMMANDS = (
 )
 
 
+WRONG_USE = ("SettingsError", "SimulationError")
+"""Errors that say that something cannot be meant: the command was used wrongly."""
+
+
 def parser() -> argparse.ArgumentParser:
     """The grammar of the command."""
     made = argparse.ArgumentParser(
@@ -62,10 +66,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         return 1
     except (ScansideError, OSError) as error:
-        print(f"scanside: {error}", file=sys.stderr)
-        return 2 if type(error).__name__ == "SettingsError" else 1
+        print(f"scanside: {_said(error)}", file=sys.stderr)
+        return 2 if type(error).__name__ in WRONG_USE else 1
     except KeyboardInterrupt:
         return 130
+
+
+def _said(error: Exception) -> str:
+    """The error in a line; the system's own with the file before the reason."""
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{error.filename}: {error.strerror.lower()}"
+    return str(error)
 
 
 if __name__ == "__main__":

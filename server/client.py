@@ -1,5 +1,6 @@
 """The scanner's side of a connection: sends a scan, reads what comes back."""
 
+import contextlib
 import socket
 import ssl
 import threading
@@ -33,18 +34,24 @@ class Answer:
     """When the last byte was sent; None when it never was."""
     closed: bool = False
     """The server said CLOSE."""
+    unsent: str = ""
+    """Why the scan could not be sent to its end: the fault is its own."""
     fault: str = ""
     """Why the conversation failed, when the server did not say it."""
 
     @property
     def error(self) -> str:
-        """What went wrong; empty for a good end."""
+        """What went wrong; empty for a good end. Of a scan cut short the server knows only that it was."""
+        if self.unsent:
+            return self.unsent
         told = [text for text in self.texts if text.startswith("ERROR")]
         if told:
             return told[0]
         if self.fault:
             return self.fault
-        return "" if self.closed else "the server ended the connection without CLOSE"
+        if not self.closed:
+            return "the server ended the connection without CLOSE"
+        return "" if self.sent is not None else "the scan was not sent to its end"
 
 
 def converse(
@@ -57,8 +64,9 @@ def converse(
 ) -> Answer:
     """Send all ``parts`` and read to the server's CLOSE; replies are handed on while parts still leave.
 
-    It sends to the end whatever comes back. ``patience`` [s] is how long it waits for a byte; with a
-    ``context`` the connection is under TLS. Raises AccessError when the two cannot agree on that.
+    It sends to the end whatever comes back; where the parts themselves fail it half-closes at once, so that
+    the server ends too. ``patience`` [s] is how long it waits for a byte; with a ``context`` the connection
+    is under TLS. Raises AccessError when the two cannot agree on that, ConnectionError without a server.
     """
     answer = Answer()
     begin = time.perf_counter()
@@ -79,7 +87,11 @@ def converse(
 def _connected(
     address: tuple[str, int], patience: float, context: ssl.SSLContext | None
 ) -> socket.socket | SecureSocket:
-    connection = socket.create_connection(address, timeout=patience)
+    try:
+        connection = socket.create_connection(address, timeout=patience)
+    except OSError as error:
+        host, port = address
+        raise ConnectionError(f"no connection to {host}:{port}: {error.strerror or error}") from None
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if context is None:
         return connection
@@ -104,7 +116,8 @@ def _note(
             received(message)
         case said.TextMessage(text) | said.Response(_, text):
             answer.texts.append(text)
-            told(text)
+            if not (answer.unsent and text.startswith("ERROR")):
+                told(text)
         case said.Close():
             answer.closed = True
 
@@ -112,13 +125,24 @@ def _note(
 def _send(
     connection: socket.socket | SecureSocket, parts: Iterable[bytes], answer: Answer, begin: float
 ) -> None:
+    """Send all parts and half-close, also where they fail: the server must not wait for the rest."""
     try:
-        for part in parts:
+        for part in _sound(parts, answer):
             connection.sendall(part)
-        answer.sent = time.perf_counter() - begin
-        connection.shutdown(socket.SHUT_WR)
+        answer.sent = None if answer.unsent else time.perf_counter() - begin
     except OSError as error:
         answer.fault = answer.fault or f"sending failed: {error}"
+    finally:
+        with contextlib.suppress(OSError):
+            connection.shutdown(socket.SHUT_WR)
+
+
+def _sound(parts: Iterable[bytes], answer: Answer) -> Iterator[bytes]:
+    """The parts up to the first that cannot be had; the answer then says why."""
+    try:
+        yield from parts
+    except (ScansideError, OSError) as error:
+        answer.unsent = str(error)
 
 
 def conversation(

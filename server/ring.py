@@ -9,7 +9,7 @@ import mmap
 import os
 from typing import Self
 
-SIZE = 32 << 20
+SIZE = 16 << 20
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.mmap.restype = ctypes.c_void_p

@@ -3,12 +3,14 @@
 import argparse
 from typing import Any
 
+from server.commands.arguments import port
+
 
 def add(words: "argparse._SubParsersAction[Any]") -> None:
     """Declare the command."""
     own = words.add_parser("cancel", help="end the reconstruction of a running session")
     own.add_argument("session", help="its id, as `scanside status` shows it")
-    own.add_argument("--port", type=int, help="of the server, when several run")
+    own.add_argument("--port", type=port, help="of the server, when several run")
     own.set_defaults(run=run)
 
 

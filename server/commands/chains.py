@@ -17,7 +17,10 @@ def add(words: "argparse._SubParsersAction[Any]") -> None:
 def run(options: argparse.Namespace) -> int:
     """Print the chains; 1 when one of them cannot be built."""
     from server.chain import chains
+    from server.settings import SettingsError
 
+    if options.graph and not options.name:
+        raise SettingsError("--graph is of one chain: name it")
     return _show(options) if options.name else _list(options, list(chains()))
 
 

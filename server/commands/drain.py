@@ -3,11 +3,13 @@
 import argparse
 from typing import Any
 
+from server.commands.arguments import port
+
 
 def add(words: "argparse._SubParsersAction[Any]") -> None:
     """Declare the command."""
     own = words.add_parser("drain", help="let a server finish its running scans and end")
-    own.add_argument("--port", type=int, help="of the server, when several run")
+    own.add_argument("--port", type=port, help="of the server, when several run")
     own.set_defaults(run=run)
 
 

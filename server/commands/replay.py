@@ -5,8 +5,11 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from server.commands.arguments import above_zero, address, at_least_0, at_least_1, parameter
 
 if TYPE_CHECKING:
     from ssl import SSLContext
@@ -21,23 +24,27 @@ def add(words: "argparse._SubParsersAction[Any]") -> None:
     """Declare the command."""
     own = words.add_parser("replay", help="send recorded scans to a server, as a scanner would")
     own.add_argument("files", nargs="+", type=Path, metavar="FILE", help="ISMRMRD HDF5 files, spool entries")
-    own.add_argument("--to", default="127.0.0.1:9002", metavar="HOST:PORT", help="the server (%(default)s)")
+    own.add_argument(
+        "--to", type=address, default="127.0.0.1:9002", metavar="HOST:PORT", help="the server (%(default)s)"
+    )
     own.add_argument(
         "--chain", help="name of an installed chain, or a file to send as text; a spooled scan has its own"
     )
     own.add_argument("-o", "--output", type=Path, metavar="OUT.h5", help="where the images go")
     own.add_argument("--group", default="dataset", help="HDF5 group of the scan (%(default)s)")
-    own.add_argument("--param", action="append", default=[], metavar="GADGET.FIELD=VALUE")
+    own.add_argument("--param", type=parameter, action="append", default=[], metavar="GADGET.FIELD=VALUE")
     own.add_argument("--pace", default="fast", choices=("fast", "real"), help="real: by the time stamps")
-    own.add_argument("--speed", type=float, default=1.0, help="with --pace real: how many times faster")
-    own.add_argument("--scanners", type=int, default=1, metavar="N", help="as many scanners at once")
-    own.add_argument("--cut", type=int, metavar="BYTES", help="break the connection behind so many bytes")
+    own.add_argument("--speed", type=above_zero, default=1.0, help="with --pace real: how many times faster")
+    own.add_argument("--scanners", type=at_least_1, default=1, metavar="N", help="as many scanners at once")
+    own.add_argument(
+        "--cut", type=at_least_0, metavar="BYTES", help="break the connection behind so many bytes"
+    )
     own.add_argument("--nul", action="store_true", help="write strings as FIRE does, with a NUL")
     own.add_argument("--tls", action="store_true", help="connect under TLS")
     own.add_argument("--ca", type=Path, help="with --tls: authorities of the server's certificate (PEM)")
     own.add_argument("--cert", type=Path, help="with --tls: our own certificate (PEM)")
     own.add_argument("--key", type=Path, help="with --tls: its key")
-    own.add_argument("--timeout", type=float, default=300.0, help="seconds to wait for a byte")
+    own.add_argument("--timeout", type=above_zero, default=300.0, help="seconds to wait for a byte")
     own.add_argument("--json", action="store_true", help="print the facts as JSON")
     own.set_defaults(run=run)
 
@@ -74,22 +81,6 @@ def _source(options: argparse.Namespace, path: Path) -> "RecordedScan | Spooled"
     return spooled or read_scan(path, options.group)
 
 
-def parameters(pairs: Iterable[str]) -> dict[str, str]:
-    """``GADGET.FIELD=VALUE`` arguments as a dictionary.
-
-    Raises ChainError for one without '='.
-    """
-    from server.errors import ChainError
-
-    found = {}
-    for pair in pairs:
-        name, equals, value = pair.partition("=")
-        if not equals:
-            raise ChainError(f"--param is GADGET.FIELD=VALUE, got {pair!r}")
-        found[name] = value
-    return found
-
-
 def _one(
     options: argparse.Namespace,
     path: Path,
@@ -98,14 +89,18 @@ def _one(
     jobs: int,
     advance: Callable[[int], None],
 ) -> "Answer":
-    from server.client import converse
+    from server.client import Answer, converse
+    from server.errors import AccessError
     from server.files.kept import Kept
 
-    host, _, port = options.to.rpartition(":")
     parts = _parts(options, scan, advance)
     context = _context(options)
+    tell = _tell if jobs == 1 else partial(_tell, scan=f"{path.name} {number}, ")
     with Kept(_target(options, path, number, jobs)) as kept:
-        return converse((host.strip("[]"), int(port)), parts, kept.image, _tell, options.timeout, context)
+        try:
+            return converse(options.to, parts, kept.image, tell, options.timeout, context)
+        except (AccessError, ConnectionError) as error:
+            return Answer(fault=str(error))
 
 
 def _context(options: argparse.Namespace) -> "SSLContext | None":
@@ -147,7 +142,7 @@ def _recorded(
     items: Iterable[Any] = scan.runs()
     if options.pace == "real":
         items = paced(items, options.speed)
-    given = parameters(options.param)
+    given = dict(options.param)
     text = to_text(given) if given else ""
     profile = FIRE if options.nul else GADGETRON
     return conversation(_chain(options), scan.xml, _counted(items, advance), text, profile)
@@ -208,8 +203,8 @@ def _target(options: argparse.Namespace, path: Path, number: int, jobs: int) -> 
     return output.with_name(f"{output.stem}_{name}_{number}{output.suffix}")
 
 
-def _tell(text: str) -> None:
-    print(f"server: {text}", file=sys.stderr)
+def _tell(text: str, scan: str = "") -> None:
+    print(f"{scan}server: {text}", file=sys.stderr)
 
 
 @contextmanager
@@ -231,9 +226,12 @@ def _report(options: argparse.Namespace, paths: list[Path], answers: "list[Answe
             for path, answer in zip(paths, answers, strict=True)
         ]
         print(json.dumps(facts, indent=1))
-        return
     for path, answer in zip(paths, answers, strict=True):
-        first, last = (answer.arrived or [float("nan")])[0], (answer.arrived or [float("nan")])[-1]
-        print(f"{path.name}: {answer.images} images, first after {first:.3f} s, last after {last:.3f} s")
-        if answer.error:
+        if not options.json:
+            print(f"{path.name}: {answer.images} images{_times(answer.arrived)}")
+        if answer.error and answer.error not in answer.texts:
             print(f"{path.name}: {answer.error}", file=sys.stderr)
+
+
+def _times(arrived: list[float]) -> str:
+    return f", first after {arrived[0]:.3f} s, last after {arrived[-1]:.3f} s" if arrived else ""

@@ -1,10 +1,14 @@
 """``scanside run``: a chain without a network, from file to file or as a pipe."""
 
 import argparse
+import logging
 import sys
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from server.commands.arguments import parameter
 
 if TYPE_CHECKING:
     from server.chain import Step
@@ -22,7 +26,7 @@ def add(words: "argparse._SubParsersAction[Any]") -> None:
     )
     own.add_argument("-o", "--output", type=Path, metavar="OUT.h5", help="images (standard output: a stream)")
     own.add_argument("--group", default="dataset", help="HDF5 group of the scan (%(default)s)")
-    own.add_argument("--param", action="append", default=[], metavar="GADGET.FIELD=VALUE")
+    own.add_argument("--param", type=parameter, action="append", default=[], metavar="GADGET.FIELD=VALUE")
     own.set_defaults(run=run)
 
 
@@ -31,16 +35,32 @@ def run(options: argparse.Namespace) -> int:
     from server.threads import quiet
 
     quiet()
-    from server.commands.replay import parameters
+    _check(options)
     from server.offline import reconstruct
 
+    logging.getLogger("server.reconstruction").addHandler(logging.NullHandler())
     messages = _from_file(options) if options.input else _from_pipe()
-    outcome = reconstruct(messages, _steps(options.chain), parameters(options.param), *_sink(options))
-    if outcome.message:
-        print(f"scanside: {outcome.message}", file=sys.stderr)
-    elif options.output:
+    outcome = reconstruct(messages, _steps(options.chain), dict(options.param), *_sink(options))
+    if outcome.facts()["bug"]:
+        traceback.print_exception(outcome.error)
+    elif options.output and not outcome.error:
         print(f"{outcome.images} images")
     return 1 if outcome.error else 0
+
+
+def _check(options: argparse.Namespace) -> None:
+    """Refuse what would stop, fill a terminal, or overwrite the scan.
+
+    Raises SettingsError.
+    """
+    from server.settings import SettingsError
+
+    if options.output is None and sys.stdout.isatty():
+        raise SettingsError("images do not go to a terminal: give -o OUT.h5, or a pipe")
+    if options.input is None and sys.stdin.isatty():
+        raise SettingsError("a scan does not come from a terminal: give a file, or a pipe")
+    if options.input and options.output and options.output.resolve() == options.input.resolve():
+        raise SettingsError(f"-o {options.output} would replace the scan")
 
 
 def _steps(chain: str) -> "list[Step]":
@@ -71,21 +91,26 @@ def _from_pipe() -> "Iterator[Message]":
 
 
 def _sink(options: argparse.Namespace) -> tuple[Any, Any]:
-    """Where messages go, and what is called at the end."""
-    if options.output is None:
-        out = sys.stdout.buffer
-        return out.write, out.flush
+    """Where messages go, and what is called at the end; texts are also shown."""
     from gadgets.data import Image
     from server.files.kept import Kept
     from server.wire.decode import decode_all
+    from server.wire.kinds import Kind
+    from server.wire.messages import TextMessage
 
-    kept = Kept(options.output)
+    kept, out, text = Kept(options.output), sys.stdout.buffer, Kind.TEXT.to_bytes(2, "little")
 
-    def keep(message: bytes) -> None:
-        for found in decode_all(message):
+    def take(message: bytes) -> None:
+        if options.output is None:
+            out.write(message)
+        for found in decode_all(message) if options.output or message[:2] == text else ():
             if isinstance(found, Image):
                 kept.image(found)
-            elif hasattr(found, "text"):
-                print(found.text, file=sys.stderr)
+            elif isinstance(found, TextMessage):
+                print(f"scanside: {found.text}", file=sys.stderr)
 
-    return keep, lambda: kept.__exit__(None, None, None)
+    def end() -> None:
+        kept.__exit__(None, None, None)
+        out.flush()
+
+    return take, end

@@ -4,12 +4,14 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from server.commands.arguments import own_port, toml
+
 
 def add(words: "argparse._SubParsersAction[Any]") -> None:
     """Declare the command."""
     own = words.add_parser("serve", help="receive scans and send images back")
     own.add_argument("--host", help="address to listen on (127.0.0.1)")
-    own.add_argument("--port", type=int, help="port to listen on (9002); 0 picks a free one and prints it")
+    own.add_argument("--port", type=own_port, help="port to listen on (9002); 0 picks a free one and prints it")
     own.add_argument("--insecure", action="store_true", default=None, help="allow an address beyond loopback")
     own.add_argument("--allow", metavar="NETWORK,...", help="networks from which peers may connect")
     own.add_argument("--tls-cert", type=Path, metavar="PEM", help="the server's certificate: TLS only")
@@ -22,7 +24,7 @@ def add(words: "argparse._SubParsersAction[Any]") -> None:
     own.add_argument(
         "--nul", action="store_true", default=None, help="write strings as FIRE does, with a NUL"
     )
-    own.add_argument("--settings", type=Path, metavar="FILE", help="settings as TOML")
+    own.add_argument("--settings", type=toml, metavar="FILE", help="settings as TOML")
     own.add_argument("-v", "--verbose", action="store_true", help="log every session")
     own.set_defaults(run=run)
 

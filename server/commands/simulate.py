@@ -4,6 +4,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from server.commands.arguments import matrix, time_of_day
+
 if TYPE_CHECKING:
     from models.simulation.scan import Protocol
 
@@ -15,7 +17,9 @@ def add(words: "argparse._SubParsersAction[Any]") -> None:
     own = words.add_parser("simulate", help="write a simulated scan with its truth inside")
     own.add_argument("kind", choices=KINDS, help="what is scanned")
     own.add_argument("-o", "--output", type=Path, required=True, metavar="FILE.h5", help="ISMRMRD HDF5 file")
-    own.add_argument("--matrix", default="256", metavar="N | NXxNY", help="pixels of the image (%(default)s)")
+    own.add_argument(
+        "--matrix", type=matrix, default="256", metavar="N | NXxNY", help="pixels of the image (%(default)s)"
+    )
     own.add_argument("--coils", type=int, default=8, help="receive channels (%(default)s)")
     own.add_argument("--repetitions", type=int, default=1, help="each a tenth brighter (%(default)s)")
     own.add_argument("--slices", type=int, default=1, help="each a little smaller and turned (%(default)s)")
@@ -29,7 +33,7 @@ def add(words: "argparse._SubParsersAction[Any]") -> None:
 def _add_sampling(own: argparse.ArgumentParser) -> None:
     group = own.add_argument_group("sampling")
     group.add_argument("--acceleration", type=int, default=1, metavar="R", help="along phase (%(default)s)")
-    group.add_argument("--reference-lines", type=int, default=24, metavar="N", help="central (%(default)s)")
+    group.add_argument("--reference-lines", type=int, metavar="N", help="central (24, or all)")
     group.add_argument("--calibration", default="embedded", choices=("embedded", "separate", "interleaved"))
     group.add_argument("--partial-fourier", type=float, default=1.0, metavar="F", help="0.5 < F <= 1")
     group.add_argument("--order", default="linear", choices=("linear", "centric", "interleaved", "random"))
@@ -38,7 +42,9 @@ def _add_sampling(own: argparse.ArgumentParser) -> None:
         "--oversampling", type=int, default=2, choices=(1, 2), help="of readouts (%(default)s)"
     )
     group.add_argument("--repetition-time", type=float, default=5.0, metavar="MS", help="(%(default)s)")
-    group.add_argument("--start", default="10:00:00", metavar="HH:MM:SS", help="of the scan (%(default)s)")
+    group.add_argument(
+        "--start", type=time_of_day, default="10:00:00", metavar="HH:MM:SS", help="of the scan (%(default)s)"
+    )
 
 
 def _add_noise(own: argparse.ArgumentParser) -> None:
@@ -63,10 +69,12 @@ def run(options: argparse.Namespace) -> int:
     from models.simulation.scan import simulate
     from server.acquisition import describe
     from server.files.header import write_header
+    from server.files.opened import writable
     from server.files.scan import write_scan
     from server.simulate import runs, truth
 
     protocol = _protocol(options)
+    writable(options.output)
     simulation = simulate(protocol)
     header = write_header(describe(protocol, options.kind))
     count = write_scan(options.output, header, runs(simulation), truth=truth(simulation))
@@ -90,14 +98,14 @@ def _protocol(options: argparse.Namespace) -> "Protocol":
     from models.simulation.sampling import Sampling
     from models.simulation.scan import Protocol
 
-    columns, lines = _matrix(options.matrix)
+    columns, lines = options.matrix
     sampling = Sampling(
         lines=lines,
         slices=options.slices,
         repetitions=options.repetitions,
         averages=options.averages,
         acceleration=options.acceleration,
-        reference_lines=options.reference_lines,
+        reference_lines=_reference_lines(options.reference_lines, lines),
         calibration=options.calibration,
         partial_fourier=options.partial_fourier,
         order=options.order,
@@ -111,29 +119,20 @@ def _protocol(options: argparse.Namespace) -> "Protocol":
         oversampling=options.oversampling,
         snr=options.snr,
         noise_readouts=64 if options.noise_scan and math.isfinite(options.snr) else 0,
-        start=_seconds(options.start),
+        start=options.start,
         seed=options.seed,
     )
 
 
-def _matrix(words: str) -> tuple[int, int]:
-    """Columns and lines of ``N`` or ``NXxNY``."""
+def _reference_lines(asked: int | None, lines: int) -> int:
+    """How many there are: as many as were asked for, of use or not, else the usual ones.
+
+    Raises SimulationError for more than there are lines.
+    """
     from models.errors import SimulationError
 
-    try:
-        sides = [int(word) for word in words.split("x")]
-    except ValueError:
-        sides = []
-    if len(sides) not in (1, 2):
-        raise SimulationError(f"--matrix is N or NXxNY, got {words!r}")
-    return sides[0], sides[-1]
-
-
-def _seconds(time: str) -> float:
-    from models.errors import SimulationError
-
-    try:
-        hours, minutes, seconds = (float(word) for word in time.split(":"))
-    except ValueError:
-        raise SimulationError(f"--start is HH:MM:SS, got {time!r}") from None
-    return 3600 * hours + 60 * minutes + seconds
+    if asked is None:
+        return min(24, lines)
+    if not 0 <= asked <= lines:
+        raise SimulationError(f"{asked} reference lines, expected 0 to {lines}")
+    return asked

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from server.commands.arguments import toml
+
 if TYPE_CHECKING:
     from server.settings import Settings
     from server.spool.index import Record
@@ -56,7 +58,7 @@ def _act(
 ) -> argparse.ArgumentParser:
     made: argparse.ArgumentParser = acts.add_parser(name, help=words)
     made.add_argument("--folder", type=Path, dest="spool", help="the spool's folder")
-    made.add_argument("--settings", type=Path, metavar="FILE", help="settings as TOML")
+    made.add_argument("--settings", type=toml, metavar="FILE", help="settings as TOML")
     made.set_defaults(run=run, does=does)
     return made
 

@@ -4,6 +4,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from server.commands.arguments import port
+
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
@@ -14,7 +16,7 @@ PERIOD = 0.5
 def add(words: "argparse._SubParsersAction[Any]") -> None:
     """Declare the command."""
     own = words.add_parser("status", help="show what a running server does")
-    own.add_argument("--port", type=int, help="of the server, when several run")
+    own.add_argument("--port", type=port, help="of the server, when several run")
     own.add_argument("--watch", action="store_true", help="go on showing it, until Ctrl-C")
     own.add_argument("--json", action="store_true", help="print the facts as JSON")
     own.set_defaults(run=run)

@@ -8,12 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gadgets.errors import DataError
+from server.files.opened import readable
 
 
 def read_array(path: Path) -> NDArray[np.complex64]:
     """The array of a file, by its suffix; axes as the program that wrote it counts them.
 
-    Raises DataError for a suffix that is not known, or where the size is not what the file's header says.
+    Raises DataError for a suffix that is not known, for a file that cannot be read, or where the size is not
+    what the file's header says.
     """
     reader = READERS.get(path.suffix.lower())
     if reader is None:
@@ -23,15 +25,16 @@ def read_array(path: Path) -> NDArray[np.complex64]:
 
 def read_cfl(path: Path) -> NDArray[np.complex64]:
     """The array of a .cfl and .hdr pair, first axis fastest in memory, trailing axes of size 1 left out."""
-    lines = path.with_suffix(".hdr").read_text().splitlines()
+    samples, header = readable(path.with_suffix(".cfl")), readable(path.with_suffix(".hdr"))
+    lines = header.read_text(errors="replace").splitlines()
     words = next((line for line in lines if line.strip() and not line.startswith("#")), "")
     try:
         shape = [int(word) for word in words.split()]
     except ValueError:
-        raise DataError(f"{path.with_suffix('.hdr')} has the sizes {words!r}, expected integers") from None
-    values = np.fromfile(path.with_suffix(".cfl"), "<c8")
+        raise DataError(f"{header} has the sizes {words!r}, expected integers") from None
+    values = np.fromfile(samples, "<c8")
     if values.size != prod(shape):
-        raise DataError(f"{path.with_suffix('.cfl')} has {values.size} numbers, its header says {shape}")
+        raise DataError(f"{samples} has {values.size} numbers, its header says {shape}")
     while len(shape) > 1 and shape[-1] == 1:
         shape.pop()
     return values.reshape(shape, order="F")
@@ -40,9 +43,11 @@ def read_cfl(path: Path) -> NDArray[np.complex64]:
 def read_npy(path: Path) -> NDArray[np.complex64]:
     """The array of a .npy file; pickled objects are refused."""
     try:
-        values = np.load(path, allow_pickle=False)
-    except ValueError as error:
+        values = np.load(readable(path), allow_pickle=False)
+    except (ValueError, EOFError) as error:
         raise DataError(f"{path} is no NumPy array: {error}") from None
+    if not isinstance(values, np.ndarray):
+        raise DataError(f"{path} holds several arrays, expected one")
     if values.dtype.kind != "c":
         raise DataError(f"{path} holds {values.dtype}, expected complex k-space")
     return np.asarray(values, np.complex64)

@@ -14,6 +14,7 @@ from gadgets.data import Heads
 from gadgets.errors import DataError
 from gadgets.head import IMAGE_HEAD
 from server.files.layout import COMPLEX, DATA_TYPE, convert, series, text
+from server.files.opened import opened
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -41,7 +42,7 @@ class ImageFile:
     """
 
     def __init__(self, path: Path, group: str = "dataset", xml: str = "") -> None:
-        self._file = h5py.File(path, "w")
+        self._file = opened(path, "w")
         self._root = self._file.create_group(group)
         if xml:
             self._root.create_dataset("xml", data=[xml.encode()], dtype=h5py.special_dtype(vlen=bytes))
@@ -103,8 +104,11 @@ def write_images(path: Path, images: Iterable[tuple[Heads, str, NDArray[Any]]]) 
 
 
 def read_images(path: Path) -> Iterator[StoredImages]:
-    """The images of a file, group by group, whatever peer wrote it and however it named its groups."""
-    with h5py.File(path, "r") as file:
+    """The images of a file, group by group, whatever peer wrote it and however it named its groups.
+
+    Raises DataError where it cannot be read.
+    """
+    with opened(path) as file:
         for name in series(file):
             yield _stored(name, file[name])
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from gadgets.data import Image
 from server.files.images import ImageFile
+from server.files.opened import writable
 from server.wire.meta import write_meta
 
 REPORT = "ScansideReport"
@@ -16,10 +17,13 @@ REPORT = "ScansideReport"
 
 
 class Kept:
-    """A file of images, made with the first of them; ``OUT.json`` beside it holds their reports."""
+    """A file of images, made with the first of them; ``OUT.json`` beside it holds their reports.
+
+    Raises DataError at once where no such file can be made.
+    """
 
     def __init__(self, path: Path | None) -> None:
-        self._path = path
+        self._path = path and writable(path)
         self._file: ImageFile | None = None
         self._reports: list[object] = []
 

@@ -14,6 +14,7 @@ from gadgets.data import Heads, Readouts, Waveform
 from gadgets.errors import DataError
 from gadgets.head import READOUT_HEAD, WAVEFORM_HEAD
 from server.files.layout import READOUT, WAVEFORM, convert, scans, text
+from server.files.opened import opened
 from server.files.truth import Truth, write_truth
 
 RUN_BYTES = 16 << 20
@@ -51,7 +52,7 @@ class RecordedScan:
 
         Raises DataError where the samples of a readout are not as many as its header says.
         """
-        with h5py.File(self.path, "r") as file:
+        with opened(self.path) as file:
             waiting = _waveforms(file[self.group]) if self.waveforms else []
             due, now = np.zeros(0, np.int64), 0
             for offset, rows in _batches(file[self.group]["data"]):
@@ -75,9 +76,9 @@ class RecordedScan:
 def read_scan(path: Path, group: str = "dataset") -> RecordedScan:
     """The scan in ``group`` of an ISMRMRD file, or in the one group that holds a scan under another name.
 
-    Raises DataError when the file holds no such scan, OSError when it is not an HDF5 file.
+    Raises DataError when the file cannot be read, or holds no such scan.
     """
-    with h5py.File(path, "r") as file:
+    with opened(path) as file:
         name = _choose(path, scans(file), group)
         found = file[name]
         return RecordedScan(
@@ -101,7 +102,7 @@ def write_scan(
 
     Runs are written as they come, so that a scan need not fit into memory. An existing file is replaced.
     """
-    with h5py.File(path, "w") as file:
+    with opened(path, "w") as file:
         target = file.create_group(group)
         target.create_dataset("xml", data=[xml.encode()], dtype=h5py.special_dtype(vlen=bytes))
         data = target.create_dataset("data", (0,), READOUT, maxshape=(None,), chunks=(1024,))
@@ -152,22 +153,24 @@ def _cut(head: Heads, places: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
 
 def _run(head: Heads, rows: NDArray[Any], index: int) -> Readouts:
     samples, channels, dimensions = _shapes(head)[0].tolist()
-    values = _joined(rows["data"], 2 * channels * samples, f"samples of readout {index}")
+    values = _joined(rows["data"], 2 * channels * samples, "samples", index)
     trajectory = None
     if dimensions:
-        points = _joined(rows["traj"], samples * dimensions, f"trajectory of readout {index}")
+        points = _joined(rows["traj"], samples * dimensions, "trajectory", index)
         trajectory = points.reshape(-1, samples, dimensions)
     data = values.view(np.complex64).reshape(-1, channels, samples)
     return Readouts(head=head, data=data, trajectory=trajectory)
 
 
-def _joined(rows: NDArray[Any], size: int, name: str) -> NDArray[np.float32]:
-    """float32 [readout, size] of a column of variable length."""
+def _joined(rows: NDArray[Any], size: int, name: str, first: int) -> NDArray[np.float32]:
+    """float32 [readout, size] of a column of variable length, from the readout ``first`` on."""
     lengths = np.fromiter(map(len, rows), np.int64, len(rows))
     wrong = np.flatnonzero(lengths != size)
     if wrong.size:
-        place = f"{name} + {int(wrong[0])}" if wrong[0] else name
-        raise DataError(f"{place}: {int(lengths[wrong[0]])} numbers, but its header says {size}")
+        place = int(wrong[0])
+        raise DataError(
+            f"{name} of readout {first + place}: {int(lengths[place])} numbers, but its header says {size}"
+        )
     joined: NDArray[np.float32] = np.concatenate(rows).astype(np.float32, copy=False).reshape(-1, size)
     return joined
 
@@ -175,9 +178,7 @@ def _joined(rows: NDArray[Any], size: int, name: str) -> NDArray[np.float32]:
 def _waveforms(group: h5py.Group) -> list[Waveform]:
     records = group["waveforms"][()]
     head = convert(records["head"], WAVEFORM_HEAD)
-    return [
-        _waveform(np.array(one, WAVEFORM_HEAD), row) for one, row in zip(head, records["data"], strict=True)
-    ]
+    return [_waveform(head[index, ...], row) for index, row in enumerate(records["data"])]
 
 
 def _waveform(head: Heads, row: NDArray[Any]) -> Waveform:
@@ -211,7 +212,8 @@ def _packed(run: Readouts) -> NDArray[Any]:
 
 
 def _packed_waveforms(waveforms: Sequence[Waveform]) -> NDArray[Any]:
-    rows = np.empty(len(waveforms), WAVEFORM)
-    rows["head"] = np.array([one.head for one in waveforms], WAVEFORM_HEAD)
+    rows = np.zeros(len(waveforms), WAVEFORM)
+    for index, one in enumerate(waveforms):
+        rows["head"][index : index + 1] = convert(one.head.reshape(1), WAVEFORM_HEAD)
     rows["data"] = np.fromiter((one.data.reshape(-1) for one in waveforms), object, len(waveforms))
     return rows

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from server.files.layout import text
+from server.files.opened import opened
 
 GROUP = "truth"
 
@@ -36,7 +37,7 @@ def write_truth(file: h5py.File, truth: Mapping[str, Truth]) -> None:
 
 def read_truth(path: Path) -> dict[str, Truth]:
     """Everything that the file knows about what was measured, by name; empty for a real scan."""
-    with h5py.File(path, "r") as file:
+    with opened(path) as file:
         return {
             name: Truth(
                 values=np.asarray(dataset[()]),

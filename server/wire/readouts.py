@@ -11,6 +11,12 @@ from gadgets.head import COMPRESSED, LAST, READOUT_HEAD, Flag
 from server.wire.kinds import Kind
 
 SHAPE = ("active_channels", "number_of_samples", "trajectory_dimensions")
+FIRST = 128
+"""How many acquisitions are looked at first for a run; where all fit, four times as many, and so on.
+
+Readouts of 8 coils x 128 samples fill a block of 1 MiB with fewer.
+"""
+
 CUT_AFTER = np.uint64(sum(LAST.values()) | Flag.LAST_IN_MEASUREMENT)
 """A block ends behind a readout with one of these flags, so that a trigger never waits for more data."""
 
@@ -40,13 +46,25 @@ def run(view: memoryview) -> tuple[NDArray[np.void], int]:
     first = np.frombuffer(view, READOUT_HEAD, count=1, offset=2)[0]
     layout = record(first)
     count = len(view) // layout.itemsize
-    records = np.frombuffer(view, layout, count=count)
+    n, window = 0, FIRST
+    while n < count:
+        records = np.frombuffer(view, layout, min(window, count) - n, n * layout.itemsize)
+        same = _alike(records, first)
+        n += len(same) if same.all() else int(same.argmin())
+        if n < window:
+            break
+        window *= 4
+    return np.frombuffer(view, layout, n), n * layout.itemsize
+
+
+def _alike(records: NDArray[np.void], first: np.void) -> NDArray[np.bool]:
+    """Which records are acquisitions, not compressed, of the first one's shape."""
+    head = records["head"]
     same = records["id"] == Kind.ACQUISITION
-    same &= records["head"]["flags"] & np.uint64(COMPRESSED) == 0
+    same &= head["flags"] & np.uint64(COMPRESSED) == 0
     for name in SHAPE:
-        same &= records["head"][name] == first[name]
-    n = count if same.all() else int(same.argmin())
-    return records[:n], n * layout.itemsize
+        same &= head[name] == first[name]
+    return same
 
 
 def blocks(records: NDArray[np.void]) -> Iterator[Readouts]:

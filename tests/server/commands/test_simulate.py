@@ -56,10 +56,16 @@ def test_a_scan_without_noise_readouts_can_be_asked_for(tmp_path):
     assert read_scan(tmp_path / "a.h5").readouts == 16
 
 
-@pytest.mark.parametrize("words", [("--matrix", "12xx4"), ("--start", "noon"), ("--averages", 0)])
-def test_words_that_make_no_scan_are_refused(tmp_path, words):
+@pytest.mark.parametrize("words", [("--averages", 0), ("--reference-lines", 17), ("--reference-lines", -1)])
+def test_numbers_that_make_no_scan_are_refused(tmp_path, words):
     with pytest.raises(SimulationError):
-        call("-o", tmp_path / "a.h5", *words)
+        call("-o", tmp_path / "a.h5", "--matrix", 16, *words)
+    assert not (tmp_path / "a.h5").exists()
+
+
+def test_a_small_matrix_has_no_more_reference_lines_than_lines(tmp_path):
+    call("-o", tmp_path / "a.h5", "--matrix", 16, "--coils", 2, "--acceleration", 2, "--no-noise-scan")
+    assert read_scan(tmp_path / "a.h5").readouts == 16
 
 
 def test_a_kind_that_is_not_known_is_a_wrong_use():

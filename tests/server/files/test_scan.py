@@ -127,6 +127,23 @@ def test_waveforms_come_before_the_first_later_readout(tmp_path):
     assert order == [5, -10, -20, -30, 30, -40, 41, 42, -50, -60, 99]
 
 
+def test_the_bytes_between_the_fields_of_a_waveform_are_0(tmp_path):
+    """``WAVEFORM_HEAD`` is aligned; what fills it up must not be what stood in memory before."""
+    waves = [waveform(stamp) for stamp in range(20)]
+    for each in waves:
+        raw = each.head.reshape(1).view(np.uint8)
+        raw[2:8], raw[38:40] = 0xAA, 0xAA
+    stale = [np.full(size, 0xAA, np.uint8) for size in (40, 40 * len(waves)) for _ in range(50)]
+    del stale
+    write_scan(tmp_path / "a.h5", "", [readouts(2)], waves)
+    found = [item for item in read_scan(tmp_path / "a.h5").runs() if isinstance(item, Waveform)]
+    for one, wave in zip(found, waves, strict=True):
+        clean = np.zeros((), WAVEFORM_HEAD)
+        for name in WAVEFORM_HEAD.names:
+            clean[name] = wave.head[name]
+        assert one.head.tobytes() == clean.tobytes()
+
+
 def test_the_merge_does_not_depend_on_how_readouts_are_batched(tmp_path, monkeypatch):
     waves = [waveform(stamp) for stamp in (0, 3, 3, 17, 40)]
     write_scan(tmp_path / "a.h5", "", [readouts(30)], waves)
