@@ -26,7 +26,7 @@ def test_the_cut_of_blocks_changes_no_byte(case):
     chain, scan_ = case
     whole = pixels(offline(chain, scan_))
     random = np.random.default_rng(0)
-    for _ in range(25):
+    for _ in range(100):
         assert pixels(offline(chain, scan_, cuts=random)) == whole
 
 
