@@ -13,6 +13,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from server import paths
@@ -68,7 +69,7 @@ class Keeper:
         self._peer = "{}:{}".format(*connection.getpeername()[:2])
         self._entry: Entry | Unspooled = entry or Unspooled()
         self._threads, self._busy = threads, busy
-        self._replies = Replies(connection)
+        self._replies = Replies(connection, _beside(settings), self._fail)
         self._log = Careful(self._entry, lambda fault: self._warn(fault))
         self._stream = Stream(Ring.create(), self._log, self._told_stream, settings.limits)
         self._config: ConfigFile | ConfigText | None = None
@@ -293,8 +294,11 @@ class Keeper:
             self._hand.wait()
         else:
             self._conclude({})
-        if not self._replies.join(self._settings.patience):
-            self._replies.abandon()
+        patience = self._settings.patience
+        if not self._replies.join(patience):
+            self._replies.abandon(f"the peer took none of its last replies for {patience:g} s")
+        if self._replies.fault and not self.outcome["error"]:
+            self.outcome |= {"state": "failed", "error": self._replies.fault}
         until = time.monotonic() + DRAIN
         for _ in _received(self._socket, DRAIN):
             if time.monotonic() > until:
@@ -313,6 +317,11 @@ class Keeper:
                 images=self.outcome["images"],
             )
         self._voice.close()
+
+
+def _beside(settings: Settings) -> Path:
+    """Where replies may wait on the disk."""
+    return settings.spool if settings.spool_mode != "none" else paths.state()
 
 
 PROBES = ("isalive.xml",)

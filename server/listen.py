@@ -50,6 +50,8 @@ class Listener:
     _told: float = 0.0
     keepers: set[int] = field(default_factory=set)
     draining: bool = False
+    _reloads: bool = False
+    _coming: Template | None = None
 
     def __post_init__(self) -> None:
         """Listen, then begin the template; the port accepts while it loads.
@@ -77,12 +79,14 @@ class Listener:
         """Accept until told to drain, then wait for the running scans, up to the grace that is set."""
         while not self.draining:
             sources = [self._socket.fileno(), self._waking, self._commands.fileno()]
+            sources += [self._coming.ready] if self._coming else []
             ready, _, _ = select.select(sources, [], [], 1.0)
             self._awake()
             self._heed()
+            self._reap()
+            self._renew(ready)
             if self._socket.fileno() in ready and not self.draining:
                 self._accept()
-            self._reap()
         self._socket.close()
         self._tell()
         self._drain()
@@ -92,6 +96,24 @@ class Listener:
     def drain(self) -> None:
         """Accept no more."""
         self.draining = True
+
+    def reload(self) -> None:
+        """Have the next scans done with chains and plug-ins as they are now."""
+        self._reloads = True
+
+    def _renew(self, ready: list[int]) -> None:
+        """Load a new template beside the old one, which leaves with its last scan once the new one is ready."""
+        if self._coming and self._coming.ready in ready:
+            coming, self._coming = self._coming, None
+            if coming.loaded():
+                self.template.leave()
+                self.template = coming
+            else:
+                coming.leave()
+                log.error("chains and plug-ins cannot be loaded again; the scans go on with the old ones")
+        elif self._reloads and not self._coming:
+            self._reloads = False
+            self._coming = start(self.verbose)
 
     def _heed(self) -> None:
         """Take commands, and say now and then that the server lives."""
@@ -131,7 +153,7 @@ class Listener:
             self.keepers.add(pid)
             return
         signal.set_wakeup_fd(-1)
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         self._socket.close()
@@ -156,6 +178,7 @@ class Listener:
                 return
             if pid == self.template.process:
                 log.error("the template ended with status %d; a new one is started", status)
+                self.template.leave()
                 self.template = start(self.verbose)
             if pid == self.collector.process.pid and not self.draining:
                 log.error("the collector ended; a new one is started")
@@ -247,13 +270,14 @@ def _recover(settings: Settings) -> None:
 
 
 def serve(settings: Settings, *, verbose: bool = False) -> None:
-    """Run the server until SIGTERM or SIGINT."""
+    """Run the server until SIGTERM or SIGINT; SIGHUP loads chains and plug-ins again."""
     paths.one_parent()
     spool = Spool(settings.spool, settings.spool_mode, settings.spool_full, room=settings.spool_room)
     listener = Listener(settings, spool, verbose)
     _recover(settings)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: listener.drain())
+    signal.signal(signal.SIGHUP, lambda *_: listener.reload())
     signal.signal(signal.SIGCHLD, lambda *_: None)
     print(f"scanside listens on {settings.host}:{listener.port}", flush=True)  # noqa: T201 - says ready
     listener.serve()

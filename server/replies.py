@@ -1,57 +1,109 @@
-"""What is said to the peer: whole messages in order, written by one thread, never blocking the receiver."""
+"""What is said to the peer: whole messages in order, written by one thread, never blocking whoever says them."""
 
 import socket
 import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
 
-from gadgets.errors import Interrupted
-from server.engine.channel import Channel, Closed
+from server.backlog import Backlog, BacklogError
 from server.secure import SecureSocket
 
-BUDGET = 64 << 20
-"""Bytes of replies that wait for a slow peer before the chain has to wait too."""
+PIECE = 1 << 18
+"""Bytes given to the socket at a time; the socket's timeout counts for each."""
 
 
 class Replies:
-    """The way back to the peer. A message is written whole or not at all; ``conclude`` is the last word."""
+    """The way back to the peer. Messages are written whole and in order; ``conclude`` is the last word.
 
-    def __init__(self, connection: socket.socket | SecureSocket) -> None:
-        self._socket = connection
-        self._queue: Channel[bytes] = Channel(depth=1 << 16, budget=BUDGET, size=len)
-        self._lock = threading.Lock()
-        self._concluded = False
+    A peer that does not read stops nobody: replies wait in memory, then in ``folder``. Beyond the backlog's
+    limit nothing more is written, and ``full`` is told why, once.
+    """
+
+    def __init__(
+        self,
+        connection: socket.socket | SecureSocket,
+        folder: Path,
+        full: Callable[[str], None],
+        backlog: Backlog | None = None,
+    ) -> None:
+        self._socket, self._full = connection, full
+        self._backlog = backlog or Backlog(folder)
+        self._turn = threading.Condition()
+        self._done = self._gone = False
+        self._moved = time.monotonic()
+        self.fault = ""
+        """Why the peer did not get all; empty while it may, and when it has left."""
         self._thread = threading.Thread(target=self._write, name="replies", daemon=True)
         self._thread.start()
 
     def send(self, message: bytes) -> None:
         """Queue one message; a peer that is gone swallows it."""
-        try:
-            self._queue.put(message)
-        except Closed:
-            return
+        with self._turn:
+            if self._done or self._gone:
+                return
+            if self._add(message):
+                return
+            fault = self.fault
+        self._full(fault)
 
     def conclude(self, *messages: bytes) -> None:
         """Queue the last messages and half-close behind them; only the first conclusion counts."""
-        with self._lock:
-            if self._concluded:
-                return
-            self._concluded = True
-        for message in messages:
-            self.send(message)
-        self._queue.finish()
+        with self._turn:
+            for message in () if self._done or self._gone else messages:
+                if not self._add(message):
+                    break
+            self._done = True
+            self._turn.notify_all()
 
     def join(self, seconds: float) -> bool:
-        """Wait until everything is written; False when the peer does not take it in time."""
-        self._thread.join(seconds)
-        return not self._thread.is_alive()
+        """Wait until everything is written; False when the peer takes nothing for so long, or is given up."""
+        began = time.monotonic()
+        while self._thread.is_alive():
+            rest = max(self._moved, began) + seconds - time.monotonic()
+            if self._gone or rest <= 0:
+                return False
+            self._thread.join(min(rest, 0.2))
+        return not self._gone
 
-    def abandon(self) -> None:
+    def abandon(self, fault: str = "") -> None:
         """Write nothing more; what is queued is dropped."""
-        self._queue.abandon()
+        with self._turn:
+            self._give_up(fault)
+
+    def _add(self, message: bytes) -> bool:
+        try:
+            self._backlog.add(message)
+        except BacklogError as error:
+            self._give_up(str(error))
+            return False
+        self._turn.notify_all()
+        return True
+
+    def _give_up(self, fault: str) -> None:
+        self._gone = True
+        self.fault = self.fault or fault
+        self._backlog.clear()
+        self._turn.notify_all()
+
+    def _next(self) -> bytes | None:
+        """The next message; None when there will be none."""
+        with self._turn:
+            self._turn.wait_for(lambda: len(self._backlog) or self._done or self._gone)
+            return self._backlog.take() if len(self._backlog) else None
 
     def _write(self) -> None:
         try:
-            for message in self._queue:
-                self._socket.sendall(message)
-            self._socket.shutdown(socket.SHUT_WR)
-        except (OSError, Interrupted):
-            self._queue.abandon()
+            while (message := self._next()) is not None:
+                self._put(memoryview(message))
+            if not self._gone:
+                self._socket.shutdown(socket.SHUT_WR)
+        except TimeoutError:
+            self.abandon("the peer stopped reading its replies")
+        except OSError:
+            self.abandon()
+
+    def _put(self, message: memoryview) -> None:
+        for start in range(0, len(message), PIECE):
+            self._socket.sendall(message[start : start + PIECE])
+            self._moved = time.monotonic()

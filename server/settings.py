@@ -80,8 +80,8 @@ class Settings:
     grace: float = 60.0
     """Seconds that running scans have when the server is told to stop."""
 
-    patience: float = 60.0
-    """Seconds that a peer has to take its last replies."""
+    patience: float = 300.0
+    """Seconds after which a peer is given up that takes none of its last replies."""
 
     expiry: float = 48 * 3600.0
     """Seconds that noise and coil measurements are kept for the scans that depend on them."""

@@ -56,6 +56,15 @@ class Template:
             os.close(writing)
         return reading
 
+    def loaded(self) -> bool:
+        """Wait until the template can make workers; False when it ended before."""
+        return os.read(self.ready, 1) == b"+"
+
+    def leave(self) -> None:
+        """Ask no more: the template ends when no keeper can ask it either."""
+        self.asking.close()
+        os.close(self.ready)
+
 
 def start(verbose: bool = False) -> Template:
     """Begin a template process; it loads while the server already accepts."""
@@ -91,8 +100,8 @@ class _Nursery:
 
 def main(answering: int, ready: int) -> None:
     """Load, say so, and fork workers until no keeper and no listener is left to ask."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
     _load()
     os.write(ready, b"+")
     os.close(ready)

@@ -1,4 +1,4 @@
-"""``scanside convert``: k-space of other programs, and spooled scans, as ISMRMRD."""
+"""``scanside convert``: k-space of other programs as ISMRMRD; files as streams, and back."""
 
 import argparse
 import sys
@@ -12,16 +12,34 @@ if TYPE_CHECKING:
 
     from gadgets.data import Readouts
     from models.simulation.scan import Protocol
+    from server.spool.stream import Spooled
 
 CORNER = 10
 """The corners of k-space that serve as noise are this part of each axis."""
 
 
+ISMRMRD = (".h5", ".hdf5")
+"""How the names of its files end."""
+
+
 def add(words: "argparse._SubParsersAction[Any]") -> None:
     """Declare the command."""
-    own = words.add_parser("convert", help="turn k-space of other programs, or spooled scans, into ISMRMRD")
-    own.add_argument("input", type=Path, metavar="IN", help="BART .cfl, NumPy .npy, spool entry")
-    own.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.h5", help="ISMRMRD HDF5 file")
+    own = words.add_parser("convert", help="turn k-space of other programs into ISMRMRD, files into streams")
+    own.add_argument(
+        "input",
+        type=Path,
+        metavar="IN",
+        help="BART .cfl, NumPy .npy, ISMRMRD .h5, spool entry, .mrd (a scan or images, as a stream)",
+    )
+    own.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        required=True,
+        metavar="OUT",
+        help="OUT.h5: ISMRMRD HDF5 file; OUT.mrd: a stream",
+    )
+    own.add_argument("--group", default="dataset", help="HDF5 group of the scan (%(default)s)")
     axes = own.add_argument_group(
         "axes",
         "indices from 0; by default BART's (readout 0, or 2 where axis 0 is singleton; phase 1; coil 3)"
@@ -44,15 +62,68 @@ def add(words: "argparse._SubParsersAction[Any]") -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Read, arrange, choose the lines and write; a spooled scan is written as it is."""
+    """Convert by what the input is; 1 when it tells an error or breaks off."""
     from server import paths
+    from server.files.opened import readable
+    from server.files.stream import SUFFIX
+    from server.settings import SettingsError
     from server.spool.index import find
 
+    if options.output.exists() and options.output.resolve() == options.input.resolve():
+        raise SettingsError(f"-o {options.output} would replace what is converted")
     if (source := find(options.input, paths.spool())) is not None:
-        from server.commands.spool import exported
+        return _from_stream(options, source)
+    if options.input.suffix.lower() == SUFFIX:
+        readable(options.input)
+    return _to_stream(options) if options.input.suffix.lower() in ISMRMRD else _arrange(options)
 
+
+def _to_stream(options: argparse.Namespace) -> int:
+    from server.files.scan import read_scan
+    from server.files.stream import SUFFIX, write_stream
+    from server.settings import SettingsError
+
+    if options.output.suffix.lower() != SUFFIX:
+        raise SettingsError(f"{options.input} is ISMRMRD already; for a stream of it give -o OUT{SUFFIX}")
+    scan = read_scan(options.input, options.group)
+    count = write_stream(options.output, scan.xml, scan.runs())
+    print(f"{options.output}: {count} readouts, {scan.waveforms} waveforms")
+    return 0
+
+
+def _from_stream(options: argparse.Namespace, source: "Spooled") -> int:
+    """A scan as a file, or a stream as it is; or the images that a chain answered with."""
+    from server.commands.spool import exported
+    from server.files.opened import writable
+    from server.files.stream import SUFFIX, holds_scan, read_stream
+
+    if options.output.suffix.lower() == SUFFIX:
+        with writable(options.output).open("wb") as file:
+            file.writelines(source.pieces())
+        print(f"{options.output}: {options.output.stat().st_size} bytes")
+        return 0
+    if holds_scan(read_stream(source.path)):
         return exported(source, options.output)
-    return _arrange(options)
+    return _images(options, source.path)
+
+
+def _images(options: argparse.Namespace, stream: Path) -> int:
+    from server.files.kept import Kept
+    from server.files.stream import answered, read_stream
+
+    found = answered(read_stream(stream))
+    with Kept(options.output) as kept:
+        for image in found.images:
+            kept.image(image)
+    for text in found.texts:
+        print(f"scanside: {options.input} says: {text}", file=sys.stderr)
+    if not found.closed:
+        print(f"scanside: {options.input} ends without CLOSE: images may be missing", file=sys.stderr)
+    if found.images:
+        print(f"{options.output}: {len(found.images)} images")
+    else:
+        print(f"scanside: {options.input} holds no image", file=sys.stderr)
+    return 1 if found.failed or not found.images else 0
 
 
 def _arrange(options: argparse.Namespace) -> int:
@@ -60,18 +131,24 @@ def _arrange(options: argparse.Namespace) -> int:
     from server.acquisition import describe
     from server.files.arrays import arrange, read_array
     from server.files.header import write_header
-    from server.files.scan import write_scan
 
     values = read_array(options.input)
     kspace = arrange(values, *_axes(options, values.shape))
     protocol = _protocol(options, kspace)
     lines = _acquired(kspace, plan(protocol.sampling))
     header = write_header(describe(protocol, options.input.stem))
-    count = write_scan(options.output, header, _runs(options, protocol, kspace, lines))
+    count = _write(options.output, header, _runs(options, protocol, kspace, lines))
     slices, coils, rows, columns = kspace.shape
     size = f"{slices} slices, {coils} coils, {rows} lines x {columns} samples"
     print(f"{options.output}: {count} readouts; {size}")
     return 0
+
+
+def _write(path: Path, header: str, runs: "Iterator[Readouts]") -> int:
+    from server.files.scan import write_scan
+    from server.files.stream import SUFFIX, write_stream
+
+    return (write_stream if path.suffix.lower() == SUFFIX else write_scan)(path, header, runs)
 
 
 def _axes(options: argparse.Namespace, shape: tuple[int, ...]) -> tuple[int, int, int, int | None]:

@@ -11,7 +11,9 @@ def add(words: "argparse._SubParsersAction[Any]") -> None:
     """Declare the command."""
     own = words.add_parser("serve", help="receive scans and send images back")
     own.add_argument("--host", help="address to listen on (127.0.0.1)")
-    own.add_argument("--port", type=own_port, help="port to listen on (9002); 0 picks a free one and prints it")
+    own.add_argument(
+        "--port", type=own_port, help="port to listen on (9002); 0 picks a free one and prints it"
+    )
     own.add_argument("--insecure", action="store_true", default=None, help="allow an address beyond loopback")
     own.add_argument("--allow", metavar="NETWORK,...", help="networks from which peers may connect")
     own.add_argument("--tls-cert", type=Path, metavar="PEM", help="the server's certificate: TLS only")

@@ -1,6 +1,7 @@
 """``scanside view``: a picture of what is in a file."""
 
 import argparse
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,7 @@ TILES = 24
 def add(words: "argparse._SubParsersAction[Any]") -> None:
     """Declare the command."""
     own = words.add_parser("view", help="draw a picture of what is in a file")
-    own.add_argument("file", type=Path, metavar="FILE.h5", help="ISMRMRD HDF5 file: images or a scan")
+    own.add_argument("file", type=Path, metavar="FILE", help="images or a scan, ISMRMRD HDF5 or .mrd")
     own.add_argument("-o", "--output", type=Path, metavar="PNG", help="(FILE.png)")
     own.add_argument("--tiles", type=int, default=TILES, help="most images shown (%(default)s)")
     own.add_argument("--json", action="store_true", help="print the facts as JSON")
@@ -40,12 +41,11 @@ def run(options: argparse.Namespace) -> int:
     """Draw the images of the file, or its k-space where it holds no images; 1 where it holds neither."""
     import json
 
-    from server.files.images import read_images
     from server.files.picture import montage
-    from server.files.scan import read_scan
+    from server.files.stream import SUFFIX
 
-    stored = list(read_images(options.file))
-    rows = _series(stored, options.tiles) if stored else _kspace(read_scan(options.file), options.tiles)
+    held = _streamed if options.file.suffix.lower() == SUFFIX else _filed
+    rows = held(options.file, options.tiles)
     output = options.output or options.file.with_suffix(".png")
     montage([row.tiles for row in rows], options.file.name).save(output)
     facts = {"file": str(options.file), "picture": str(output), "content": [row.facts for row in rows]}
@@ -56,6 +56,47 @@ def run(options: argparse.Namespace) -> int:
             print(", ".join(f"{name} {value}" for name, value in row.facts.items()))
         print(f"picture {output}")
     return 0
+
+
+def _filed(path: Path, most: int) -> list[_Shown]:
+    from server.files.images import read_images
+    from server.files.scan import read_scan
+
+    stored = list(read_images(path))
+    return _series(stored, most) if stored else _kspace(read_scan(path), most)
+
+
+def _streamed(path: Path, most: int) -> list[_Shown]:
+    """As a stream's file has it; what it tells besides is shown.
+
+    Raises DataError when it holds neither images nor a scan.
+    """
+    from server.errors import DataError
+    from server.files.stream import answered, gathered, holds_scan, read_stream
+
+    if holds_scan(read_stream(path)):
+        return _scan(path, most)
+    found = answered(read_stream(path))
+    for text in found.texts:
+        print(f"scanside: {path} says: {text}", file=sys.stderr)
+    if not found.closed:
+        print(f"scanside: {path} ends without CLOSE: images may be missing", file=sys.stderr)
+    if not found.images:
+        raise DataError(f"{path} holds neither images nor a scan")
+    return _series(gathered(found.images), most)
+
+
+def _scan(stream: Path, most: int) -> list[_Shown]:
+    from tempfile import TemporaryDirectory
+
+    from server.files.scan import read_scan
+    from server.spool.export import export
+    from server.spool.stream import Spooled
+
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "scan.h5"
+        export(Spooled(stream), path)
+        return _kspace(read_scan(path), most)
 
 
 def _series(stored: "list[StoredImages]", most: int) -> list[_Shown]:

@@ -60,7 +60,7 @@ def run(view: memoryview) -> tuple[NDArray[np.void], int]:
 def _alike(records: NDArray[np.void], first: np.void) -> NDArray[np.bool]:
     """Which records are acquisitions, not compressed, of the first one's shape."""
     head = records["head"]
-    same = records["id"] == Kind.ACQUISITION
+    same: NDArray[np.bool] = records["id"] == Kind.ACQUISITION
     same &= head["flags"] & np.uint64(COMPRESSED) == 0
     for name in SHAPE:
         same &= head[name] == first[name]

@@ -56,7 +56,10 @@ def test_the_version_is_told(capsys):
         (("simulate", "shepp-logan", "--matrix", "1", "-o", "x.h5"), "expected at least 1 and 2"),
         (("simulate", "shepp-logan", "--start", "noon", "-o", "x.h5"), "argument --start: expected HH:MM:SS"),
         (("simulate", "shepp-logan", "--start", "25:00:00", "-o", "x.h5"), "expected HH:MM:SS"),
-        (("simulate", "shepp-logan", "--reference-lines", "999", "-o", "x.h5"), "999 reference lines, expect"),
+        (
+            ("simulate", "shepp-logan", "--reference-lines", "999", "-o", "x.h5"),
+            "999 reference lines, expect",
+        ),
         (("simulate", "shepp-logan", "--acceleration", "0", "-o", "x.h5"), "acceleration is 0"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",

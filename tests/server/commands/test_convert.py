@@ -4,11 +4,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
-from gadgets.head import Flag
+from gadgets.data import Image
+from gadgets.head import IMAGE_HEAD, Flag
+from server.cli import main
 from server.commands import convert
+from server.files.images import read_images
 from server.files.scan import read_scan
+from server.settings import SettingsError
+from server.wire import encode
+from server.wire.decode import decode_all
 from server.wire.header import read_header
+from server.wire.messages import Close
 
 DATA = Path(os.environ.get("SCANSIDE_DATA", Path(__file__).parents[4] / "shared" / "data"))
 
@@ -95,3 +103,70 @@ def test_the_brain_slice_converts(tmp_path):
     assert len(head) == 115 + 12
     for one, values in zip(head[::9], data[::9], strict=True):
         assert np.array_equal(values, full[one["idx"]["kspace_encode_step_1"]].T)
+
+
+def simulated(tmp_path, *words):
+    words = ("simulate", "shepp-logan", "--matrix", 16, "--coils", 2, *words, "-o", tmp_path / "scan.h5")
+    assert main(list(map(str, words))) == 0
+    return tmp_path / "scan.h5"
+
+
+def answer(path, *words, images=2, end=True):
+    """A stream as a chain makes it."""
+    head = np.zeros((), IMAGE_HEAD)
+    head["image_series_index"] = 1
+    data = torch.ones(1, 1, 4, 6)
+    said = [encode.image(Image(data=data, head=head, meta={"ScansideRole": "image"}))] * images
+    path.write_bytes(b"".join([*words, *said, encode.close() if end else b""]))
+    return path
+
+
+def test_a_scan_becomes_a_stream_and_a_scan_again(tmp_path):
+    scan = simulated(tmp_path)
+    assert call(scan, "-o", tmp_path / "scan.mrd") == 0
+    assert call(tmp_path / "scan.mrd", "-o", tmp_path / "again.h5") == 0
+    (head, data), (again, same) = read(scan), read(tmp_path / "again.h5")
+    assert again.tobytes() == head.tobytes()
+    assert all(np.array_equal(a, b) for a, b in zip(data, same, strict=True))
+    assert read_scan(tmp_path / "again.h5").xml == read_scan(scan).xml
+
+
+def test_kspace_of_another_program_becomes_a_stream(tmp_path):
+    np.save(tmp_path / "a.npy", kspace())
+    assert call(tmp_path / "a.npy", "-o", tmp_path / "a.mrd") == 0
+    header, block, close = decode_all((tmp_path / "a.mrd").read_bytes())
+    assert read_header(header.xml).encoding().encoded.matrix == (14, 20, 1)
+    assert np.array_equal(block.data, kspace().transpose(1, 0, 2))
+    assert isinstance(close, Close)
+
+
+def test_a_stream_of_images_becomes_a_file_of_images(tmp_path, capsys):
+    text = encode.text("look", level="warning")
+    assert call(answer(tmp_path / "a.mrd", text), "-o", tmp_path / "a.h5") == 0
+    told = capsys.readouterr()
+    assert told.out == f"{tmp_path / 'a.h5'}: 2 images\n"
+    assert told.err == f"scanside: {tmp_path / 'a.mrd'} says: WARNING look\n"
+    (found,) = read_images(tmp_path / "a.h5")
+    assert found.data.shape == (2, 1, 1, 4, 6)
+
+
+def test_a_stream_that_tells_an_error_is_no_success(tmp_path, capsys):
+    text = encode.text("no", level="error")
+    assert call(answer(tmp_path / "a.mrd", text, images=0), "-o", tmp_path / "a.h5") == 1
+    assert "says: ERROR no" in capsys.readouterr().err
+
+
+def test_a_stream_of_images_that_breaks_off_is_no_success(tmp_path, capsys):
+    assert call(answer(tmp_path / "a.mrd", end=False), "-o", tmp_path / "a.h5") == 1
+    assert "ends without CLOSE" in capsys.readouterr().err
+
+
+def test_what_is_ismrmrd_already_becomes_nothing_but_a_stream(tmp_path):
+    with pytest.raises(SettingsError, match="give -o OUT.mrd"):
+        call(simulated(tmp_path), "-o", tmp_path / "b.h5")
+
+
+def test_a_file_is_not_converted_into_itself(tmp_path):
+    path = answer(tmp_path / "a.mrd")
+    with pytest.raises(SettingsError, match="would replace"):
+        call(path, "-o", path)

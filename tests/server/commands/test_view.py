@@ -3,12 +3,18 @@ import json
 
 import numpy as np
 import pytest
-from PIL import Image
+import torch
+from PIL import Image as Picture
 
+from gadgets.data import Image
 from gadgets.errors import DataError
 from gadgets.head import IMAGE_HEAD
 from server.commands import simulate, view
 from server.files.images import write_images
+from server.files.scan import read_scan
+from server.files.stream import write_stream
+from server.wire import encode
+from server.wire.meta import read_meta
 
 
 def call(*words):
@@ -39,7 +45,7 @@ def test_every_series_is_drawn_and_described(tmp_path, capsys):
         (20, "gfactor", 1),
     ]
     assert facts[0]["shown"] + facts[1]["shown"] <= view.TILES
-    with Image.open(tmp_path / "a.png") as picture:
+    with Picture.open(tmp_path / "a.png") as picture:
         assert picture.size[0] > 300
 
 
@@ -55,6 +61,42 @@ def test_the_kspace_of_a_scan_is_drawn(tmp_path, capsys):
     capsys.readouterr()
     assert call("view", tmp_path / "a.h5", "--json") == 0
     assert json.loads(capsys.readouterr().out)["content"][0]["slices"] == 2
+
+
+def test_a_stream_of_images_is_drawn(tmp_path, capsys):
+    images = [image(1, "image"), image(1, "image"), image(20, "gfactor")]
+    said = [
+        encode.image(Image(data=torch.from_numpy(data), head=head, meta=read_meta(meta)))
+        for head, meta, data in images
+    ]
+    text = encode.text("look", level="warning")
+    (tmp_path / "a.mrd").write_bytes(b"".join([text, *said, encode.close()]))
+    assert call("view", tmp_path / "a.mrd", "--json") == 0
+    told = capsys.readouterr()
+    facts = json.loads(told.out)["content"]
+    assert [(one["series"], one["role"], one["images"]) for one in facts] == [
+        (1, "image", 2),
+        (20, "gfactor", 1),
+    ]
+    assert told.err == f"scanside: {tmp_path / 'a.mrd'} says: WARNING look\n"
+    assert (tmp_path / "a.png").exists()
+
+
+def test_a_stream_of_a_scan_is_drawn(tmp_path, capsys):
+    call("simulate", "shepp-logan", "-o", tmp_path / "a.h5", "--matrix", 24, "--coils", 2, "--slices", 2)
+    scan = read_scan(tmp_path / "a.h5")
+    write_stream(tmp_path / "b.mrd", scan.xml, scan.runs())
+    capsys.readouterr()
+    assert call("view", tmp_path / "b.mrd", "--json") == 0
+    (facts,) = json.loads(capsys.readouterr().out)["content"]
+    assert (facts["slices"], facts["readouts"]) == (2, scan.readouts)
+
+
+def test_a_stream_without_images_says_so(tmp_path, capsys):
+    (tmp_path / "a.mrd").write_bytes(encode.text("no such chain", level="error") + encode.close())
+    with pytest.raises(DataError, match=r"a\.mrd holds neither images nor a scan"):
+        call("view", tmp_path / "a.mrd")
+    assert "says: ERROR no such chain" in capsys.readouterr().err
 
 
 def test_a_file_of_something_else_is_refused(tmp_path):
