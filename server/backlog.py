@@ -10,9 +10,6 @@ from typing import IO
 MEMORY = 64 << 20
 """Bytes that wait in memory."""
 
-LIMIT = 2 << 30
-"""Bytes that wait in all."""
-
 SEGMENT = 64 << 20
 """Bytes behind which a new file is begun, so that what was taken gives its room back."""
 
@@ -31,9 +28,9 @@ class _Segment:
 
 
 class Backlog:
-    """A queue of messages; ``folder`` is where those lie that memory has no room for. For one thread at a time."""
+    """A queue of messages, for one thread at a time; in ``folder`` lie those that memory has no room for."""
 
-    def __init__(self, folder: Path, memory: int = MEMORY, limit: int = LIMIT) -> None:
+    def __init__(self, folder: Path, limit: int = 2 << 30, memory: int = MEMORY) -> None:
         self._folder, self._memory, self._limit = folder, memory, limit
         self._items: deque[bytes | tuple[_Segment, int, int]] = deque()
         self._segments: deque[_Segment] = deque()
@@ -51,7 +48,7 @@ class Backlog:
         if self._items and self.size + size > self._limit:
             raise BacklogError(
                 f"{self.size} bytes of replies wait for the peer, which does not read; "
-                f"expected at most {self._limit}"
+                f"it may let {self._limit} wait"
             )
         if self._held + size <= self._memory:
             self._items.append(message)
@@ -80,7 +77,7 @@ class Backlog:
     def _store(self, message: bytes) -> None:
         try:
             if not self._segments or self._segments[-1].length >= SEGMENT:
-                self._segments.append(_Segment(tempfile.TemporaryFile(dir=self._folder, buffering=0)))
+                self._segments.append(_begun(self._folder))
             segment, view = self._segments[-1], memoryview(message)
             while view:
                 at = segment.length + len(message) - len(view)
@@ -101,3 +98,7 @@ class Backlog:
             segment.file.close()
             self._segments.remove(segment)
         return message
+
+
+def _begun(folder: Path) -> _Segment:
+    return _Segment(tempfile.TemporaryFile(dir=folder, buffering=0))

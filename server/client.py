@@ -131,7 +131,7 @@ def _send(
             connection.sendall(part)
         answer.sent = None if answer.unsent else time.perf_counter() - begin
     except OSError as error:
-        answer.fault = answer.fault or f"sending failed: {error}"
+        answer.fault = answer.fault or f"sending failed: {error.strerror or error}"
     finally:
         with contextlib.suppress(OSError):
             connection.shutdown(socket.SHUT_WR)

@@ -16,7 +16,7 @@ PERIOD = 0.2
 
 
 class Hand:
-    """One worker. ``heard`` gets its frames, ``gone`` why it died before its outcome; ``look`` is called often."""
+    """One worker. ``heard`` gets its frames, ``gone`` why it died; ``look`` is called now and then."""
 
     def __init__(
         self,

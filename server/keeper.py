@@ -5,6 +5,7 @@ and never the reception: the peer is told (TEXT, CLOSE, half-close), and what it
 spooled, to its CLOSE.
 """
 
+import contextlib
 import json
 import logging
 import os
@@ -18,11 +19,13 @@ from typing import Any
 
 from server import paths
 from server.access import Admission
+from server.backlog import Backlog
 from server.control.voice import Voice
 from server.dependencies import query as dependencies
 from server.dependencies.store import site_store
 from server.errors import ProtocolError, ScansideError
 from server.hand import Hand
+from server.identifiers import identifiers, without
 from server.link import Frame, Orders, Say
 from server.queries import answer
 from server.replies import Replies
@@ -34,7 +37,7 @@ from server.spool.entry import Entry, Unspooled
 from server.stream import STEP, Stream
 from server.template import Template
 from server.wire import encode
-from server.wire.decode import decode_all
+from server.wire.decode import decode_all, text
 from server.wire.follow import Mark
 from server.wire.kinds import Kind
 from server.wire.messages import ConfigFile, ConfigText, Query
@@ -69,10 +72,11 @@ class Keeper:
         self._peer = "{}:{}".format(*connection.getpeername()[:2])
         self._entry: Entry | Unspooled = entry or Unspooled()
         self._threads, self._busy = threads, busy
-        self._replies = Replies(connection, _beside(settings), self._fail)
+        self._replies = Replies(connection, Backlog(_beside(settings), settings.replies), self._fail)
         self._log = Careful(self._entry, lambda fault: self._warn(fault))
         self._stream = Stream(Ring.create(), self._log, self._told_stream, settings.limits)
         self._config: ConfigFile | ConfigText | None = None
+        self._header = b""
         self._closed = False
         self._hand = Hand(settings, self._heard, self._lost, self._heed)
         self._engaged = False
@@ -140,7 +144,10 @@ class Keeper:
                 self._config = _config(mark.message)
             case Kind.QUERY:
                 self._query(mark.message)
-            case Kind.HEADER | Kind.ACQUISITION | Kind.IMAGE | Kind.WAVEFORM:
+            case Kind.HEADER:
+                self._header = mark.message
+                self._engage()
+            case Kind.ACQUISITION | Kind.IMAGE | Kind.WAVEFORM:
                 self._engage()
             case Kind.CLOSE:
                 self._closed = True
@@ -240,13 +247,9 @@ class Keeper:
             self._fail("the reconstruction was cancelled on the server")
 
     def _progress(self, stats: dict[str, Any]) -> None:
+        self._voice.say("worker", worker_pid=self._hand.pid)
         self._voice.say(
-            "progress",
-            state="running",
-            bytes=self._stream.received,
-            lag=self._stream.lag,
-            worker_pid=self._hand.pid,
-            **stats,
+            "progress", state="running", bytes=self._stream.received, lag=self._stream.lag, **stats
         )
 
     def _cut(self) -> None:
@@ -273,12 +276,19 @@ class Keeper:
                 return
             self._ended = True
         self.outcome |= facts
+        self.outcome["error"] = self._clean(self.outcome["error"])
         self._hand.leave()
         self._stream.deafen()
         last = [encode.close()]
         if self.outcome["error"]:
             last.insert(0, encode.text(self.outcome["error"], self._admission.profile, "error"))
         self._replies.conclude(*last)
+
+    def _clean(self, error: str) -> str:
+        """The reason without the identifiers of the scan's header, which a peer's own words may hold."""
+        with contextlib.suppress(ScansideError):
+            return without(error, identifiers(text(memoryview(self._header)[6:]))) if error else error
+        return error
 
     def _swallow(self) -> None:
         """The stream cannot be followed any more: take what still comes, to the peer's end or a limit."""

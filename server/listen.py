@@ -102,7 +102,7 @@ class Listener:
         self._reloads = True
 
     def _renew(self, ready: list[int]) -> None:
-        """Load a new template beside the old one, which leaves with its last scan once the new one is ready."""
+        """Load a new template beside the old one, which leaves with its last scan once that is ready."""
         if self._coming and self._coming.ready in ready:
             coming, self._coming = self._coming, None
             if coming.loaded():

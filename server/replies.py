@@ -1,10 +1,9 @@
-"""What is said to the peer: whole messages in order, written by one thread, never blocking whoever says them."""
+"""What is said to the peer: whole messages in order, written by one thread; whoever says them never waits."""
 
 import socket
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 from server.backlog import Backlog, BacklogError
 from server.secure import SecureSocket
@@ -16,19 +15,17 @@ PIECE = 1 << 18
 class Replies:
     """The way back to the peer. Messages are written whole and in order; ``conclude`` is the last word.
 
-    A peer that does not read stops nobody: replies wait in memory, then in ``folder``. Beyond the backlog's
-    limit nothing more is written, and ``full`` is told why, once.
+    A peer that does not read stops nobody: its replies wait in ``backlog``. Beyond its limit nothing more
+    is written, and ``full`` is told why, once.
     """
 
     def __init__(
         self,
         connection: socket.socket | SecureSocket,
-        folder: Path,
+        backlog: Backlog,
         full: Callable[[str], None],
-        backlog: Backlog | None = None,
     ) -> None:
-        self._socket, self._full = connection, full
-        self._backlog = backlog or Backlog(folder)
+        self._socket, self._backlog, self._full = connection, backlog, full
         self._turn = threading.Condition()
         self._done = self._gone = False
         self._moved = time.monotonic()
@@ -81,8 +78,8 @@ class Replies:
         return True
 
     def _give_up(self, fault: str) -> None:
-        self._gone = True
-        self.fault = self.fault or fault
+        if not self._gone:
+            self._gone, self.fault = True, fault
         self._backlog.clear()
         self._turn.notify_all()
 

@@ -5,9 +5,9 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from server import paths
 from server.errors import ScansideError
@@ -28,7 +28,11 @@ class Settings:
     __pydantic_config__ = ConfigDict(extra="forbid")
 
     host: str = "127.0.0.1"
-    port: int = 9002
+    """The address to listen on."""
+
+    port: Annotated[int, Field(ge=0, le=65535)] = 9002
+    """The port to listen on; 0 picks a free one."""
+
     insecure: bool = False
     """Listen beyond loopback although anyone there may connect."""
 
@@ -60,7 +64,7 @@ class Settings:
     """Folders of this site's chains; they come before the installed ones of the same name."""
 
     sessions: int = 16
-    """Scans at the same time; one more is refused with a TEXT."""
+    """Scans at the same time; one more is received and spooled only, and its peer is told."""
 
     threads: int = 0
     """Threads of one operation; 0: one for each core."""
@@ -82,6 +86,9 @@ class Settings:
 
     patience: float = 300.0
     """Seconds after which a peer is given up that takes none of its last replies."""
+
+    replies: int = 2 << 30
+    """Bytes of replies that may wait for a peer that does not read, most of them on the disk."""
 
     expiry: float = 48 * 3600.0
     """Seconds that noise and coil measurements are kept for the scans that depend on them."""
@@ -111,6 +118,7 @@ class Settings:
     """Scans that did not succeed are never removed by themselves."""
 
     limits: Limits = field(default_factory=Limits)
+    """The largest messages that are believed [bytes], by kind."""
 
     @property
     def profile(self) -> Profile:

@@ -16,7 +16,7 @@ from typing import Any
 
 from server.access import Admission
 from server.dependencies.store import site_store
-from server.errors import ProtocolError
+from server.errors import ProtocolError, ScansideError
 from server.link import Frame, Link, Orders, Say
 from server.reconstruction import Outcome
 from server.ring import Ring
@@ -47,12 +47,20 @@ def work(link: Link, ring: Ring, spool: int | None, orders: Orders) -> None:
         if frame.kind is Say.FAIL:
             session.fail(ProtocolError(frame.payload.decode()))
         elif not session.over:
-            for message in _messages(frame, read, ring, spool):
-                session.take(message)
+            _take(session, _messages(frame, read, ring, spool))
         if frame.kind is not Say.FAIL:
             read = frame.number
             _say(link, Say.READ, read)
     os._exit(1)
+
+
+def _take(session: Session, messages: Iterator[Message]) -> None:
+    """Hand on what a stretch holds; content that cannot be read ends the scan with its reason."""
+    try:
+        for message in messages:
+            session.take(message)
+    except ScansideError as error:
+        session.fail(error)
 
 
 def _messages(frame: Frame, read: int, ring: Ring, spool: int | None) -> Iterator[Message]:

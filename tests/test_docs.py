@@ -1,9 +1,14 @@
 """The code in the documents runs."""
 
+import argparse
+import ast
+import inspect
 import os
 import re
 import subprocess
 import sys
+from dataclasses import MISSING, fields
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -84,15 +89,22 @@ def test_an_installed_gadget_is_known_and_its_chain_is_built(plugin):
 
 @pytest.mark.slow
 def test_the_pipe_of_the_readme_runs(tmp_path):
-    (pipe,) = (block for block in code(README, "sh") if " | " in block)
-    assert shell(tmp_path, pipe).splitlines()[1:] == ["image", "gfactor", "Close()"]
+    (pipe,) = (block for block in code(README, "sh") if "< scan.mrd" in block)
+    told = shell(tmp_path, pipe)
+    assert [line.split(", ")[2] for line in told.splitlines() if "series" in line] == [
+        "role image",
+        "role gfactor",
+    ]
+    assert (tmp_path / "images.png").exists()
+    back = "scanside convert images.mrd -o images.h5"
+    assert shell(tmp_path, back) == "images.h5: 2 images\n"
 
 
 @pytest.mark.slow
 def test_the_pipe_of_the_protocol_runs(tmp_path):
-    (pipe,) = (block for block in code("protocol.md", "sh") if " | " in block)
+    (pipe,) = (block for block in code("protocol.md", "sh") if "< scan.mrd" in block)
     simulate = "scanside simulate shepp-logan --matrix 32 --coils 2 -o scan.h5\n"
-    assert shell(tmp_path, simulate + pipe).splitlines()[1:] == ["2 images"]
+    assert shell(tmp_path, simulate + pipe).splitlines()[2:] == ["2 images"]
 
 
 def test_every_gadget_stands_in_the_document_of_chains():
@@ -110,3 +122,102 @@ def test_every_meta_attribute_of_our_own_stands_in_the_document_of_the_protocol(
             named |= set(re.findall(r"\bScanside[A-Z]\w+", path.read_text()))
     named -= {"ScansideError", "ScansideSampled", "ScansideSampledY", "ScansideSampledZ"}
     assert sorted(name for name in named if f"`{name}`" not in document) == []
+
+
+def test_every_word_of_the_command_stands_in_the_readme():
+    from server.cli import COMMANDS
+
+    rows = [line.split("|")[1] for line in README.read_text().splitlines() if line.startswith("| `")]
+    named = set(re.findall(r"`(\w+)`", "".join(rows)))
+    assert named == {command.__name__.rpartition(".")[2] for command in COMMANDS}
+
+
+def test_every_message_stands_in_the_document_of_the_protocol():
+    from server.wire.kinds import Kind
+
+    document = (DOCS / "protocol.md").read_text()
+    assert [kind for kind in Kind if not re.search(rf"\b{kind.value}\b", document)] == []
+
+
+def test_every_installed_chain_stands_in_the_document_of_chains():
+    from server.chain import chains
+
+    document = (DOCS / "chains.md").read_text()
+    assert [name for name in chains() if f"| `{name}` |" not in document] == []
+
+
+def test_every_link_between_the_documents_leads_somewhere():
+    for page in (README, *DOCS.glob("*.md")):
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def meanings(kind):
+    """The docstrings of a dataclass's fields, by name, each as one line."""
+    body = ast.parse(inspect.getsource(kind)).body[0].body
+    return {
+        one.target.id: " ".join(said.value.value.split())
+        for one, said in pairwise(body)
+        if isinstance(one, ast.AnnAssign)
+        and isinstance(said, ast.Expr)
+        and isinstance(said.value, ast.Constant)
+    }
+
+
+def flags():
+    """The flags of ``serve`` by setting."""
+    from server.commands import serve
+
+    words = argparse.ArgumentParser().add_subparsers()
+    serve.add(words)
+    actions = words.choices["serve"]._actions
+    return {one.dest: max(one.option_strings, key=len) for one in actions}
+
+
+def shown(value):
+    """A default as TOML would have it."""
+    if value is None or value is MISSING:
+        return ""
+    return "`[]`" if value == () else f"`{str(value).lower() if isinstance(value, bool) else value}`"
+
+
+def table(kind, known=None):
+    """The settings of a dataclass as a table, as it is declared; with flags where there are some."""
+    said = meanings(kind)
+    lines = [("setting", "flag", "default", "what it is"), ("---",) * 4]
+    for one in fields(kind):
+        flag = f"`{known[one.name]}`" if known and one.name in known else ""
+        lines.append((f"`{one.name}`", flag, shown(one.default), said.get(one.name, "").replace("``", "`")))
+    chosen = lines if known else [(name, *rest) for name, _, *rest in lines]
+    return "\n".join("|".join(("", *(f" {cell} " for cell in line), "")) for line in chosen)
+
+
+def deployed():
+    """docs/deploy.md with its tables as the declarations have them."""
+    from server.peers import Peer
+    from server.settings import Settings
+
+    text = (DOCS / "deploy.md").read_text()
+    for name, made in (("settings", table(Settings, flags())), ("peers", table(Peer))):
+        begin, end = f"<!-- {name}: made by python -m tests.test_docs -->\n", f"<!-- /{name} -->"
+        before, _, rest = text.partition(begin)
+        text = f"{before}{begin}\n{made}\n\n{end}{rest.partition(end)[2]}"
+    return text
+
+
+def test_the_settings_in_the_document_are_those_of_the_server():
+    """``python -m tests.test_docs`` brings it up to date."""
+    assert (DOCS / "deploy.md").read_text() == deployed()
+
+
+def test_the_settings_of_the_document_are_valid(tmp_path):
+    from server.settings import read_settings
+
+    (text,) = code("deploy.md", "toml")
+    (tmp_path / "settings.toml").write_text(text)
+    found = read_settings({}, tmp_path / "settings.toml")
+    assert (found.limits.message, found.peers[0].nul, found.spool_days) == (1 << 29, True, 14)
+
+
+if __name__ == "__main__":
+    (DOCS / "deploy.md").write_text(deployed())

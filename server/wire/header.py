@@ -192,7 +192,7 @@ def _number(value: object) -> float | None:
     """A finite number that is not negative; scanners write ``NaN`` and texts where they know none."""
     try:
         number = float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return number if math.isfinite(number) else None
 

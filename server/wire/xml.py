@@ -33,7 +33,7 @@ def checked(text: str, *, limit: int = 16 << 20, depth: int = 64) -> str:
     def doctype(*_: object) -> None:
         raise ProtocolError("XML with a DOCTYPE is refused")
 
-    parser = expat.ParserCreate()
+    parser = expat.ParserCreate(namespace_separator=" ")
     parser.StartElementHandler, parser.EndElementHandler = start, end
     parser.StartDoctypeDeclHandler = doctype
     try:

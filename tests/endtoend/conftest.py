@@ -74,5 +74,5 @@ def server(tmp_path_factory):
 @pytest.fixture(scope="module")
 def strict_server(tmp_path_factory):
     """One with narrow limits, for gadgets that pass them."""
-    with serving(tmp_path_factory.mktemp("strict") / "state", memory=1 << 30, finish=3) as address:
+    with serving(tmp_path_factory.mktemp("strict") / "state", memory=1 << 30, finish=6) as address:
         yield address
