@@ -1,0 +1,168 @@
+"""SIGKILL to every process of the server at once: what it had received is kept, said, and replays."""
+
+import random
+import threading
+import time
+from collections import Counter
+from dataclasses import replace
+from functools import cache
+
+import pytest
+
+from server.client import converse
+from server.wire.follow import Follower
+from tests.endtoend.scans import offline, pixels, said, scan
+from tests.endtoend.spawn import show, spawned, start, until
+
+REPETITIONS = 6
+SCANNERS = 3
+
+
+@cache
+def case(seed):
+    """(the bytes of a scan that tells itself from all others, its images)."""
+    xml, (noise, *imaging) = scan(repetitions=REPETITIONS)
+    scale = 1 + seed / 4096
+    one = xml, (noise, *(replace(each, data=each.data * scale) for each in imaging))
+    return said("cartesian_fft", one), pixels(offline("cartesian_fft", one))
+
+
+@cache
+def triggers():
+    """Where in the stream the last line of each repetition ends."""
+    data = case(0)[0]
+    stops = [
+        mark.stop for at in range(0, len(data), 64) for mark in STEP.feed(memoryview(data)[at : at + 64])
+    ]
+    return stops[-2::-32][REPETITIONS - 1 :: -1]
+
+
+STEP = Follower()
+
+
+def complete(data):
+    """Bytes up to the end of the last whole message."""
+    follower = Follower()
+    follower.feed(memoryview(data))
+    return follower.complete
+
+
+class Scanner(threading.Thread):
+    """Sends one scan behind the other, in pieces of chance, until the server is gone."""
+
+    def __init__(self, address, seeds, chance):
+        super().__init__(daemon=True)
+        self._address, self._seeds, self._chance = address, seeds, chance
+        self.heard = {}
+        """How many images came back, by the scan."""
+
+    def run(self):
+        for seed in self._seeds:
+            self.heard[seed] = 0
+            try:
+                answer = converse(
+                    self._address, self._pieces(seed), lambda _, it=seed: self._hear(it), patience=20
+                )
+            except OSError:
+                return
+            if not answer.closed:
+                return
+
+    def _hear(self, seed):
+        self.heard[seed] += 1
+
+    def _pieces(self, seed):
+        data = case(seed)[0]
+        while data:
+            size = self._chance.randint(1, 1 << 17)
+            yield data[:size]
+            data = data[size:]
+            time.sleep(self._chance.random() * 0.02)
+
+
+def life(folder, number, span):
+    """Scanners send, and at a moment of chance everything is killed; images that each scan had by then."""
+    chance = random.Random(number)
+    server = start(folder)
+    seeds = range(1 + 300 * number, 301 + 300 * number)
+    scanners = [Scanner(server.address, seeds[which::SCANNERS], chance) for which in range(SCANNERS)]
+    try:
+        for scanner in scanners:
+            scanner.start()
+        time.sleep(chance.random() * span)
+    finally:
+        server.kill()
+        server.process.stdout.close()
+    for scanner in scanners:
+        scanner.join(30)
+    return {seed: images for scanner in scanners for seed, images in scanner.heard.items()}
+
+
+def check(server, heard, old):
+    """Each entry of the life that ended is what a scan had sent, and what it had brought is in it."""
+    until(
+        lambda: all(each.state not in ("receiving", "interrupted") or each.outcome for each in server.records)
+    )
+    kept = {}
+    for record in server.records:
+        if record.name in old:
+            continue
+        data = server.stream(record)
+        found = [seed for seed in heard if case(seed)[0].startswith(data)]
+        assert found, f"entry {record.name} is not what a scanner sent"
+        assert record.outcome, f"entry {record.name} has no outcome"
+        whole = data == case(found[0])[0]
+        if record.state == "interrupted":
+            assert record.outcome["complete"] == complete(data)
+            assert record.outcome["closed"] == whole
+        else:
+            assert (record.state, whole) == ("complete", True)
+        kept[record.name] = (data, found[0], record.state)
+    for seed, images in heard.items():
+        need = triggers()[images - 1] if images else 0
+        own = [data for data, *_ in kept.values() if case(seed)[0].startswith(data) and len(data) >= need]
+        assert own or not images, f"a scan had {images} images and is not kept so far"
+    return kept
+
+
+def lives(folder, count, span=5.0, replayed=40):
+    """So many deaths; then whole and cut entries are replayed. The entries by name, and how many of each."""
+    kept = {}
+    for number in range(count):
+        heard = life(folder, number, span)
+        with spawned(folder) as server:
+            kept |= check(server, heard, set(kept))
+    with spawned(folder) as server:
+        assert {each.name for each in server.records} >= set(kept)
+        counts = [replay(server, data, seed) for data, seed, _ in list(kept.values())[-replayed:]]
+    states = [(state, data == case(seed)[0]) for data, seed, state in kept.values()]
+    return Counter(states), Counter(counts)
+
+
+def replay(server, data, seed):
+    """The entry's bytes again: a whole one gives all images bit by bit, a cut one the first of them."""
+    whole, images = case(seed)
+    found = []
+    answer = converse(server.address, [data], found.append, patience=60)
+    if data == whole:
+        assert not answer.error
+        assert pixels(found) == images
+        return "whole"
+    assert answer.error or not data
+    assert pixels(found) == images[: len(found)]
+    assert len(found) == sum(stop <= len(data) for stop in triggers())
+    return "cut"
+
+
+def test_killed_at_moments_of_chance_all_that_was_received_is_kept_and_replays(tmp_path):
+    states, counts = lives(tmp_path / "state", 12, span=4.0)
+    assert sum(states.values()) >= 12
+    assert counts["cut"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_killed_at_a_hundred_moments(tmp_path, request):
+    states, counts = lives(tmp_path / "state", 100, span=3.0, replayed=150)
+    lines = [f"100 deaths: {sum(states.values())} entries {dict(states)}, replayed {dict(counts)}"]
+    show(request.config, lines)
