@@ -16,7 +16,7 @@ from rich.table import Table
 from benchmarks.figures import Figure, SkippedError, machine
 from server.threads import quiet
 
-NAMES = ("decoder", "server", "latency", "quality", "skyra")
+NAMES = ("decoder", "server", "latency", "quality", "skyra", "ingest", "tls")
 
 
 def main() -> int:
