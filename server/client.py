@@ -1,6 +1,7 @@
 """The scanner's side of a connection: sends a scan, reads what comes back."""
 
 import contextlib
+import importlib
 import socket
 import ssl
 import threading
@@ -69,6 +70,7 @@ def converse(
     is under TLS. Raises AccessError when the two cannot agree on that, ConnectionError without a server.
     """
     answer = Answer()
+    importlib.import_module("torch")  # for the pixels: now, and not at the first image
     begin = time.perf_counter()
     with _connected(address, patience, context) as connection:
         sender = threading.Thread(target=_send, args=(connection, parts, answer, begin), daemon=True)

@@ -18,6 +18,9 @@ from server.wire.kinds import Limits
 STEP = 1 << 20
 """Bytes that are received, and told to the worker, at a time: the budget of a block."""
 
+AHEAD = 64
+"""How many things the worker may be told before it answers one; far fewer than a socket holds."""
+
 ROOM = 1 << 16
 """With less than this free in the ring there is no room in it."""
 
@@ -46,7 +49,10 @@ class Stream:
         self._told = 0
         self._read = 0
         self._place = Say.RING
-        self._free = threading.Condition()
+        self._free = threading.Condition(threading.RLock())
+        self._asked = 0
+        """How many of the things told the worker has not answered yet."""
+        self._owed = False
         self.heard = True
         """Somebody will read the stream; when nobody does, it is received for the spool alone."""
 
@@ -79,7 +85,11 @@ class Stream:
         """The worker has read so far."""
         with self._free:
             self._read = max(self._read, offset)
+            self._asked -= 1
+            owed, self._owed = self._owed, False
             self._free.notify_all()
+        if owed:
+            self.tell()
 
     def deafen(self) -> None:
         """Nobody reads any more; reception goes on."""
@@ -109,8 +119,18 @@ class Stream:
         return self._log is not None and self._log.fileno() >= 0 and not self._log.lost
 
     def tell(self) -> None:
-        """Let the worker know of all whole messages."""
-        if self.untold:
+        """Let the worker know of all whole messages.
+
+        A worker that answers nothing is told no more than it can hold unread; the rest it is told with its
+        next answer. Telling must never wait, for reception does not.
+        """
+        with self._free:
+            if not self.untold:
+                return
+            if self._asked >= AHEAD:
+                self._owed = True
+                return
+            self._asked += 1
             self._told = self._follower.complete
             self._tell(self._place, self._told)
 
@@ -137,11 +157,12 @@ class Stream:
         """Go on in the spool, or wait for the worker."""
         if self._kept() and self.heard:
             self.tell()
-            self._place = Say.FILE
+            with self._free:
+                self._place = Say.FILE
             return
         self.tell()
         with self._free:
-            if self._read == self._told and self.heard:
+            if self._read == self._told and not self.untold and self.heard:
                 raise ProtocolError(
                     f"a message of more than {self._ring.size} bytes needs a spool, and it is off"
                 )

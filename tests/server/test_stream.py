@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from server.errors import ProtocolError
 from server.link import Link, Say
 from server.ring import Ring
-from server.stream import Stream
+from server.stream import AHEAD, Stream
 from server.wire import encode
 from server.wire.kinds import Limits
 from tests.server.wire.test_decode import readouts
@@ -82,14 +82,14 @@ def test_a_reader_at_any_pace_reads_the_stream_as_it_was_sent(pieces, lags, spoo
         waiting.append((place, offset))
 
     def take():
-        for place, offset in waiting:
+        while waiting:
+            place, offset = waiting.pop(0)
             places.add(place)
             if place is Say.RING:
                 read.extend(ring.view(len(read), offset))
             else:
                 read.extend(os.pread(log.fileno(), offset - len(read), len(read)))
-        waiting.clear()
-        stream.read(len(read))
+            stream.read(len(read))
 
     stream = Stream(ring, log, tell, Limits())
     receive = source(pieces)
@@ -172,3 +172,16 @@ def test_frames_arrive_whole_and_end_with_the_other_end():
     ]
     assert frames[0].payload == payload
     right.close()
+
+
+def test_a_worker_that_answers_nothing_is_told_little_and_owed_the_rest():
+    """Telling must never wait: a socket holds only so many frames that nobody reads."""
+    ring, log, told = Ring.create(SIZE), File(), []
+    stream = Stream(ring, log, lambda place, offset: told.append(offset), Limits())
+    receive = source([100] * 100000)
+    while stream.receive(receive)[0]:
+        stream.tell()
+    assert len(told) <= AHEAD
+    stream.read(told[0])
+    assert told[-1] == len(STREAM)
+    ring.close()
