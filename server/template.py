@@ -26,7 +26,7 @@ STATUS = struct.Struct("<i")
 MEMORY = {
     "MALLOC_ARENA_MAX": "1",
     "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
-    "MALLOC_TRIM_THRESHOLD_": str(256 << 20),
+    "MALLOC_TRIM_THRESHOLD_": str(32 << 20),
 }
 """How workers manage memory: the buffers of one image serve the next, and are not faulted in again."""
 

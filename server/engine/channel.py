@@ -25,7 +25,7 @@ class Channel(Generic[T]):
     """
 
     def __init__(
-        self, depth: int = 64, budget: int = 1 << 24, size: Callable[[T], int] = lambda _: 0
+        self, depth: int = 64, budget: int = 1 << 22, size: Callable[[T], int] = lambda _: 0
     ) -> None:
         self._items: deque[tuple[T, int]] = deque()
         self._depth, self._budget, self._size = depth, budget, size
