@@ -18,19 +18,22 @@ class Closed(BaseException):
 
 
 class Channel(Generic[T]):
-    """A pipe that holds at most ``depth`` items and about ``budget`` bytes; a full one makes the sender wait.
+    """A pipe that holds at most ``depth`` items and ``budget`` bytes; a full one makes the sender wait.
+
+    An item larger than the budget is handed over only when the receiver waits for it: the buffers of whole
+    images do not pile up between gadgets, and the sender can still make the next one meanwhile.
 
     The sender ends it with ``finish`` (nothing more will come) or ``fail`` (nothing more can come); the
     receiver may ``abandon`` it. Items that were put before a failure are still delivered, in order.
     """
 
     def __init__(
-        self, depth: int = 64, budget: int = 1 << 22, size: Callable[[T], int] = lambda _: 0
+        self, depth: int = 64, budget: int = 1 << 21, size: Callable[[T], int] = lambda _: 0
     ) -> None:
         self._items: deque[tuple[T, int]] = deque()
         self._depth, self._budget, self._size = depth, budget, size
         self._bytes = 0
-        self._done = self._gone = False
+        self._done = self._gone = self._waiting = False
         self._error: BaseException | None = None
         self._turn = threading.Condition()
 
@@ -52,6 +55,8 @@ class Channel(Generic[T]):
             self._turn.notify_all()
 
     def _room(self, size: int) -> bool:
+        if size > self._budget:
+            return not self._items and self._waiting
         return not self._items or (len(self._items) < self._depth and self._bytes + size <= self._budget)
 
     def __iter__(self) -> Iterator[T]:
@@ -65,7 +70,10 @@ class Channel(Generic[T]):
 
     def _take(self) -> tuple[T, int] | None:
         with self._turn:
+            self._waiting = True
+            self._turn.notify_all()
             self._turn.wait_for(lambda: self._items or self._done or self._gone)
+            self._waiting = False
             if self._items:
                 item = self._items.popleft()
                 self._bytes -= item[1]

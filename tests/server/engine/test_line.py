@@ -164,15 +164,28 @@ def test_a_full_channel_makes_the_sender_wait():
     sender.join()
 
 
-def test_a_channel_holds_bytes_within_its_budget_but_at_least_one_item():
+def test_an_item_above_the_budget_is_handed_over_when_the_receiver_waits():
     channel = Channel(budget=10, size=len)
-    channel.put(b"x" * 100)
     done = threading.Event()
-    sender = threading.Thread(target=lambda: (channel.put(b"y"), done.set()))
+    sender = threading.Thread(target=lambda: (channel.put(b"x" * 100), done.set(), channel.put(b"y")))
     sender.start()
     assert not done.wait(0.1)
     reader = iter(channel)
     assert next(reader) == b"x" * 100
+    assert done.wait(5)
+    assert next(reader) == b"y"
+    sender.join()
+
+
+def test_a_channel_holds_bytes_within_its_budget():
+    channel = Channel(budget=10, size=len)
+    channel.put(b"x" * 9)
+    done = threading.Event()
+    sender = threading.Thread(target=lambda: (channel.put(b"yy"), done.set()))
+    sender.start()
+    assert not done.wait(0.1)
+    reader = iter(channel)
+    assert next(reader) == b"x" * 9
     assert done.wait(5)
     sender.join()
 
