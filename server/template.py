@@ -25,10 +25,10 @@ STATUS = struct.Struct("<i")
 
 MEMORY = {
     "MALLOC_ARENA_MAX": "1",
-    "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
-    "MALLOC_TRIM_THRESHOLD_": str(32 << 20),
+    "MALLOC_MMAP_THRESHOLD_": str(4 << 20),
+    "MALLOC_TRIM_THRESHOLD_": str(4 << 20),
 }
-"""How workers manage memory: the buffers of one image serve the next, and are not faulted in again."""
+"""How workers manage memory: blocks are used again at once, the buffers of whole images are given back."""
 
 
 @dataclass
