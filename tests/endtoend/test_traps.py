@@ -346,7 +346,7 @@ def test_trap_14_sigterm_while_streaming_finishes_the_scan_and_takes_no_new_one(
 
         def parts():
             yield data[:200_000]
-            assert until(lambda: any(each.size >= 200_000 for each in server.records))
+            assert until(lambda: sum(each.size >= 200_000 for each in server.records) == 2)
             server.process.send_signal(signal.SIGTERM)
             time.sleep(0.3)
             yield data[200_000:]
