@@ -92,10 +92,15 @@ def soak(folder, count, warm=12):
     return before, after, seconds
 
 
+HISTORY = 1 << 11
+"""What the collector may gain [kB]: by design it remembers the last 200 sessions, and began with a few."""
+
+
 def unchanged(before, after):
     for name, value in before.items():
         if name.endswith("PSS"):
-            assert after[name] < 1.05 * value, (name, value, after[name])
+            allowed = value + HISTORY if name.startswith("collector") else 1.05 * value
+            assert after[name] < allowed, (name, value, after[name])
         else:
             assert after[name] == value, (name, value, after[name])
 
