@@ -38,6 +38,7 @@ format: $(VENV)/.developer
 	$(BIN)/ruff check --fix .
 
 bench: $(VENV)/.developer
+	mkdir -p benchmarks/results
 	$(BIN)/python -m benchmarks --json benchmarks/results/latest.json
 
 # torch comes first and pinned: an unpinned one may bring gigabytes of CUDA.
