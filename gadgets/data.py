@@ -184,6 +184,24 @@ class Reference:
     notes: Notes = field(default_factory=dict)
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CoilMaps:
+    """The sensitivity of each coil over one slice (or volume), for all images until other maps come."""
+
+    data: torch.Tensor
+    """complex64, [map, coil, z, y, x] over the encoded matrix (x as the k-space has it, oversampling removed).
+
+    Where a map has support the sum over coils of |data|^2 is 1, elsewhere it is 0. More than one map: soft
+    SENSE, the first one explains most.
+    """
+
+    encoding: int
+    slice: int
+    """Which encoding space and which slice they belong to."""
+
+    notes: Notes = field(default_factory=dict)
+
+
 class CoilNoise(Protocol):
     """The noise of a coil image: knows the linear map from acquired samples to pixels."""
 
@@ -210,8 +228,11 @@ class CoilImage:
     notes: Notes = field(default_factory=dict)
 
 
-Role = Literal["image", "gfactor", "noise", "snr", "report"]
-"""What an image shows; ``image`` is the main one, all others are its companions."""
+Role = Literal["image", "linear", "gfactor", "noise", "snr", "report"]
+"""What an image shows; ``image`` is the main one, all others are its companions.
+
+``linear`` is the linear reconstruction of the same data where the main image is a non-linear or learned one.
+"""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -7,13 +7,20 @@ from gadgets.data import Heads, Image, Value
 from gadgets.head import ImageType
 from gadgets.scan import Scan
 
-SERIES = {"image": 0, "gfactor": 19, "noise": 29, "snr": 299, "report": 399}
+SERIES = {"image": 0, "linear": 9, "gfactor": 19, "noise": 29, "snr": 299, "report": 399}
 """Added to 1 + the image's own series: the main image has the lowest number, its companions higher ones.
 
 20 for a g-factor map and 300 for an SNR map are Gadgetron's numbers.
 """
 
-DESCRIPTION = {"image": "", "gfactor": "gfactor", "noise": "noise", "snr": "SNR", "report": "report"}
+DESCRIPTION = {
+    "image": "",
+    "linear": "linear",
+    "gfactor": "gfactor",
+    "noise": "noise",
+    "snr": "SNR",
+    "report": "report",
+}
 
 TYPES = {"c": ImageType.COMPLEX, "f": ImageType.MAGNITUDE, "u": ImageType.MAGNITUDE, "i": ImageType.MAGNITUDE}
 
