@@ -189,7 +189,7 @@ class CoilMaps:
     """The sensitivity of each coil over one slice (or volume), for all images until other maps come."""
 
     data: torch.Tensor
-    """complex64, [map, coil, z, y, x] over the encoded matrix (x as the k-space has it, oversampling removed).
+    """complex64, [map, coil, z, y, x] over the encoded matrix (x as the k-space has it, not oversampled).
 
     Where a map has support the sum over coils of |data|^2 is 1, elsewhere it is 0. More than one map: soft
     SENSE, the first one explains most.
