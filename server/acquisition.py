@@ -1,7 +1,7 @@
 """A planned Cartesian acquisition as a scanner would send it: header, flags, time stamps and geometry."""
 
 import math
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,10 +17,16 @@ TICK = 0.0025
 DAY = 34_560_000
 """Ticks per day."""
 
-_EDGES = (
+Edges: TypeAlias = tuple[tuple[tuple[str, ...], Flag, Flag], ...]
+"""Counters of ``LINE`` that change together, with the flags of their first and last line."""
+
+_EDGES: Edges = (
     (("repetition", "slice"), Flag.FIRST_IN_SLICE, Flag.LAST_IN_SLICE),
-    (("repetition", "slice", "average"), Flag.FIRST_IN_ENCODE_STEP1, Flag.LAST_IN_ENCODE_STEP1),
+    (("repetition", "slice", "average", "k2"), Flag.FIRST_IN_ENCODE_STEP1, Flag.LAST_IN_ENCODE_STEP1),
     (("repetition",), Flag.FIRST_IN_REPETITION, Flag.LAST_IN_REPETITION),
+)
+_EDGES_3D: Edges = (
+    (("repetition", "slice", "average"), Flag.FIRST_IN_ENCODE_STEP2, Flag.LAST_IN_ENCODE_STEP2),
 )
 
 
@@ -45,18 +51,30 @@ def describe(protocol: Protocol, name: str) -> Scan:
 
 def heads(protocol: Protocol, lines: NDArray[Any]) -> Heads:
     """The headers of the planned lines (``models.simulation.sampling.LINE``), [readout]."""
+    sampling = protocol.sampling
     head = _plain(protocol, len(lines))
+    head["number_of_samples"] -= protocol.skipped
+    head["center_sample"] -= protocol.skipped
     for name in ("average", "slice", "repetition"):
         head["idx"][name] = lines[name]
-    head["idx"]["kspace_encode_step_1"] = lines["k1"] - protocol.sampling.first
-    head["flags"] = _flags(lines, protocol.sampling.calibration == "separate")
+    head["idx"]["kspace_encode_step_1"] = lines["k1"] - sampling.first
+    head["idx"]["kspace_encode_step_2"] = lines["k2"]
+    edges = _EDGES + _EDGES_3D if sampling.partitions > 1 else _EDGES
+    head["flags"] = _flags(lines, edges, sampling.calibration == "separate")
     head["scan_counter"] += protocol.noise_readouts
-    before = protocol.noise_readouts * protocol.sampling.repetition_time
+    before = protocol.noise_readouts * sampling.repetition_time
     head["acquisition_time_stamp"] = _ticks(protocol.start + before + lines["time"])
-    heights = [1000 * protocol.height(index) for index in range(protocol.sampling.slices)]
-    head["position"][:, 2] = np.array(heights)[lines["slice"]]
+    head["position"][:, 2] = 1000 * _heights(protocol)[lines["slice"]]
     head["sample_time_us"] = 1e6 * protocol.dwell
     return head
+
+
+def _heights(protocol: Protocol) -> NDArray[np.float64]:
+    """Position of the middle of each slice or slab along z [m]."""
+    partitions = protocol.sampling.partitions
+    if partitions > 1:
+        return np.array([protocol.height(0) + protocol.height(partitions - 1)]) / 2
+    return np.array([protocol.height(index) for index in range(protocol.sampling.slices)])
 
 
 def noise_heads(protocol: Protocol) -> Heads:
@@ -72,27 +90,27 @@ def noise_heads(protocol: Protocol) -> Heads:
 def _encoding(protocol: Protocol) -> Encoding:
     sampling, (columns, lines) = protocol.sampling, protocol.matrix
     width, height = protocol.fov
-    over = protocol.oversampling
-    interleaved = sampling.acceleration > 1 and sampling.calibration == "interleaved"
+    over, partitions, depth = protocol.oversampling, sampling.partitions, protocol.depth
+    interleaved = sampling.reduction > 1 and sampling.calibration == "interleaved"
     return Encoding(
-        encoded=Space(matrix=(columns * over, lines, 1), fov=(width * over, height, protocol.thickness)),
-        recon=Space(matrix=(columns, lines, 1), fov=(width, height, protocol.thickness)),
+        encoded=Space(matrix=(columns * over, lines, partitions), fov=(width * over, height, depth)),
+        recon=Space(matrix=(columns, lines, partitions), fov=(width, height, depth)),
         limits=_limits(protocol),
-        acceleration=(sampling.acceleration, 1),
-        calibration=sampling.calibration if sampling.acceleration > 1 else "noacceleration",
+        acceleration=(sampling.acceleration, sampling.acceleration_z),
+        calibration=sampling.calibration if sampling.reduction > 1 else "noacceleration",
         interleaving="repetition" if interleaved else None,
     )
 
 
 def _limits(protocol: Protocol) -> dict[str, Limit]:
     sampling = protocol.sampling
-    samples = protocol.columns * protocol.oversampling
+    samples, skipped = protocol.samples, protocol.skipped
     return {
-        "kspace_encode_step_0": Limit(maximum=samples - 1, center=samples // 2),
+        "kspace_encode_step_0": Limit(maximum=samples - 1 - skipped, center=samples // 2 - skipped),
         "kspace_encode_step_1": Limit(
             maximum=sampling.lines - 1 - sampling.first, center=sampling.lines // 2 - sampling.first
         ),
-        "kspace_encode_step_2": Limit(),
+        "kspace_encode_step_2": Limit(maximum=sampling.partitions - 1, center=sampling.partitions // 2),
         "average": Limit(maximum=sampling.averages - 1),
         "slice": Limit(maximum=sampling.slices - 1),
         "contrast": Limit(),
@@ -104,15 +122,17 @@ def _limits(protocol: Protocol) -> dict[str, Limit]:
 
 
 def _parameters(protocol: Protocol) -> dict[str, float | int | str]:
-    if protocol.sampling.accelerated and protocol.sampling.calibration == "embedded":
-        return {"EmbeddedRefLinesE1": len(protocol.sampling.reference), "EmbeddedRefLinesE2": 1}
+    sampling = protocol.sampling
+    if sampling.accelerated and sampling.calibration == "embedded":
+        e1, e2 = len(sampling.reference), len(sampling.reference_k2)
+        return {"EmbeddedRefLinesE1": e1, "EmbeddedRefLinesE2": e2}
     return {}
 
 
 def _plain(protocol: Protocol, count: int) -> Heads:
     """What all readouts have in common."""
     head = np.zeros(count, READOUT_HEAD)
-    samples = protocol.columns * protocol.oversampling
+    samples = protocol.samples
     head["version"] = 1
     head["measurement_uid"] = protocol.seed + 1
     head["scan_counter"] = np.arange(count)
@@ -129,14 +149,14 @@ def channel_mask(channels: int) -> NDArray[np.uint64]:
     return np.packbits(bits, bitorder="little").view("<u8")
 
 
-def _flags(lines: NDArray[Any], separate: bool) -> NDArray[np.uint64]:
+def _flags(lines: NDArray[Any], edges: Edges, separate: bool) -> NDArray[np.uint64]:
     """Kind of each line, first and last of slice and repetition; separate reference lines do not count."""
     flags = np.zeros(len(lines), np.uint64)
     both = lines["imaging"] & lines["reference"]
     flags[both] |= np.uint64(Flag.PARALLEL_CALIBRATION_AND_IMAGING)
     flags[lines["reference"] & ~both] |= np.uint64(Flag.PARALLEL_CALIBRATION)
     own = np.flatnonzero(lines["imaging"] | (not separate))
-    for counters, first, last in _EDGES:
+    for counters, first, last in edges:
         key = np.stack([lines[name][own] for name in counters], -1)
         flags[own[_first(key)]] |= np.uint64(first)
         flags[own[len(own) - 1 - _first(key[::-1])]] |= np.uint64(last)

@@ -26,14 +26,14 @@ def truth(simulation: Simulation) -> dict[str, Truth]:
         "image": Truth(
             values=simulation.image.numpy(),
             units="noise standard deviations" if simulation.covariance.any() else "signal",
-            description="[slice, y, x], repetition 0: magnitude of a perfect reconstruction of noiseless full"
-            " data, coils combined along their true sensitivities after prewhitening, at the matrix's"
+            description="[slice or z, y, x], repetition 0: magnitude of a perfect reconstruction of noiseless"
+            " full data, coils combined along their true sensitivities after prewhitening, at the matrix's"
             " resolution (with its ringing)",
         ),
         "object": Truth(
             values=simulation.object.numpy(),
             units="signal",
-            description="[slice, y, x], repetition 0: mean over each pixel",
+            description="[slice or z, y, x], repetition 0: mean over each pixel",
         ),
         "intensity": Truth(
             values=simulation.protocol.intensity(np.arange(simulation.protocol.sampling.repetitions)),
@@ -41,7 +41,7 @@ def truth(simulation: Simulation) -> dict[str, Truth]:
             description="[repetition]: factor of the signal",
         ),
         "sensitivities": Truth(
-            values=simulation.sensitivities.numpy(), units="1", description="[slice, coil, y, x]"
+            values=simulation.sensitivities.numpy(), units="1", description="[slice or z, coil, y, x]"
         ),
         "noise_covariance": Truth(
             values=simulation.covariance.numpy(),

@@ -38,8 +38,10 @@ class Sensitivities:
         return torch.einsum("yn,cnm,xm->cyx", y, self.coefficients, x)
 
 
-def ring(coils: int, fov: tuple[float, float], z: float = 0.0) -> Sensitivities:
+def ring(coils: int, fov: tuple[float, float], z: float = 0.0, lift: float = 0.0) -> Sensitivities:
     """Sensitivities of equal loops on a circle around the axis, in the plane at ``z`` [m].
+
+    With ``lift`` [m] they lie by turns so far above and below the isocentre, and encode along z, too.
 
     The series is fitted to Biot and Savart's law over the circle that holds the object; there the root of the
     sum of squares over the coils has mean 1.
@@ -47,7 +49,7 @@ def ring(coils: int, fov: tuple[float, float], z: float = 0.0) -> Sensitivities:
     half = max(fov) / 2
     x, y = (torch.linspace(-side / 2, side / 2, 49, dtype=torch.float64) for side in fov)
     inside = torch.hypot(x[None, :], y[:, None]) <= 1.02 * half
-    fields = torch.stack([_field(coil, coils, half, x, y, z) for coil in range(coils)])
+    fields = torch.stack([_field(coil, coils, half, x, y, z - lift * (-1) ** coil) for coil in range(coils)])
     fields /= torch.linalg.vector_norm(fields, dim=0)[inside].mean()
     basis = (_harmonics(y, fov[1])[:, None, :, None] * _harmonics(x, fov[0])[None, :, None, :])[inside]
     terms = 2 * HARMONICS + 1

@@ -15,6 +15,12 @@ from models.simulation.noise import correlated, mixing
 from models.simulation.phantom import Ellipse, positions, raster, shepp_logan, spectrum
 from models.simulation.sampling import Sampling, plan
 
+LIFT = 0.4
+"""Coils around a slab lie in two rings at this distance from its middle, in fields of view."""
+
+SLAB = 0.75
+"""Depth of a slab in fields of view, the smaller one: as much as coils can encode by their places along z."""
+
 EMPTY = 0.01
 """Pixels with less signal do not count as object."""
 
@@ -33,10 +39,13 @@ class Protocol:
 
     thickness: float = 0.005
     gap: float = 0.001
-    """Of the slices [m]."""
+    """Of the slices [m]; a slab is as deep as ``SLAB`` says."""
 
     oversampling: int = 2
     """Along the readout: 1 or 2."""
+
+    echo: float = 1.0
+    """Acquired part of the readout, more than a half; the first samples are left out (asymmetric echo)."""
 
     snr: float = 30.0
     """Mean over the object of signal / noise sd in the fully sampled, optimally combined image of one average
@@ -58,6 +67,8 @@ class Protocol:
             raise SimulationError(f"oversampling is {self.oversampling}, expected 1 or 2")
         if self.coils < 1 or self.columns < 2:
             raise SimulationError(f"{self.coils} coils and {self.columns} columns, expected at least 1 and 2")
+        if not 0.5 < self.echo <= 1:
+            raise SimulationError(f"asymmetric echo is {self.echo}, expected above 0.5 and at most 1")
         if not self.snr > 0:
             raise SimulationError(f"SNR is {self.snr}, expected above 0")
 
@@ -71,8 +82,30 @@ class Protocol:
         """Field of view of the image [m], (x, y)."""
         return self.columns * self.pixel, self.sampling.lines * self.pixel
 
+    @property
+    def depth(self) -> float:
+        """Field of view along z [m]."""
+        return SLAB * min(self.fov) if self.sampling.partitions > 1 else self.thickness
+
+    @property
+    def samples(self) -> int:
+        """Points of a full readout."""
+        return self.columns * self.oversampling
+
+    @property
+    def skipped(self) -> int:
+        """How many of them an asymmetric echo leaves out, at the beginning."""
+        return self.samples - max(round(self.samples * self.echo), self.samples // 2 + 1)
+
+    @property
+    def planes(self) -> int:
+        """How many planes the object is made of: slices, or partitions of the one slab."""
+        return max(self.sampling.slices, self.sampling.partitions)
+
     def height(self, index: int) -> float:
-        """Distance of a slice from the isocentre [m]."""
+        """Distance of a plane from the isocentre [m]; plane n // 2 of a slab lies at 0."""
+        if self.sampling.partitions > 1:
+            return (index - self.sampling.partitions // 2) * self.depth / self.sampling.partitions
         return (index - (self.sampling.slices - 1) / 2) * (self.thickness + self.gap)
 
     def intensity(self, repetition: NDArray[Any]) -> NDArray[np.float64]:
@@ -80,8 +113,12 @@ class Protocol:
         return 1 + 0.1 * repetition.astype(np.float64)
 
     def anatomy(self, index: int) -> tuple[Ellipse, ...]:
-        """The head as cut by a slice: smaller and turned from slice to slice."""
-        return shepp_logan(min(self.fov), scale=1 / (1 + 0.05 * index), rotation=math.radians(5.0 * index))
+        """The head as cut by a plane: smaller and turned from slice to slice, and towards the slab's ends."""
+        sampling = self.sampling
+        step: float = index if sampling.partitions == 1 else abs(index - sampling.partitions // 2)
+        if sampling.partitions > 1:
+            step *= 16 / sampling.partitions
+        return shepp_logan(min(self.fov), scale=1 / (1 + 0.05 * step), rotation=math.radians(5.0 * step))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -93,19 +130,20 @@ class Simulation:
     """``sampling.LINE``, [readout]: the acquisition without the noise readouts."""
 
     kspace: torch.Tensor = field(repr=False)
-    """complex64, [slice, coil, k1, k0]: repetition 0 without noise, all lines of the full matrix."""
+    """complex64, [slice or k2, coil, k1, k0]: repetition 0 without noise, all lines of the full matrix."""
 
     object: torch.Tensor = field(repr=False)
-    """float32, [slice, y, x]: signal of repetition 0, mean over each pixel."""
+    """float32, [slice or z, y, x]: signal of repetition 0, mean over each pixel. A slab consists of planes,
+    band-limited along z."""
 
     sensitivities: torch.Tensor = field(repr=False)
-    """complex64, [slice, coil, y, x]."""
+    """complex64, [slice or z, coil, y, x]."""
 
     mix: torch.Tensor = field(repr=False)
     """complex128, [coil, coil]: A of the noise A w of imaging samples; 0 where there is no noise."""
 
     image: torch.Tensor = field(repr=False)
-    """float32, [slice, y, x]: what a perfect reconstruction of noiseless full data of repetition 0 gives:
+    """float32, [slice or z, y, x]: what a perfect reconstruction of noiseless full data of repetition 0 is:
     the coil images at the resolution of the matrix, combined along the true sensitivities after prewhitening,
     in units of the noise's sd (of the signal, where there is no noise)."""
 
@@ -118,7 +156,7 @@ class Simulation:
         """The readouts without excitation, complex64 [readout, coil, sample]."""
         protocol = self.protocol
         scale = math.sqrt(protocol.dwell / protocol.noise_dwell)
-        shape = (protocol.noise_readouts, protocol.columns * protocol.oversampling)
+        shape = (protocol.noise_readouts, protocol.samples)
         return correlated(self.mix * scale, shape, _generator(protocol.seed, 1))
 
     def readouts(self, count: int = 256) -> Iterator[tuple[slice, torch.Tensor]]:
@@ -126,7 +164,8 @@ class Simulation:
         generator = _generator(self.protocol.seed, 2)
         for start in range(0, len(self.lines), count):
             rows = self.lines[start : start + count]
-            clean = self.kspace[_index(rows["slice"]), :, _index(rows["k1"])]
+            plane = _index(rows["slice"]) + _index(rows["k2"])
+            clean = self.kspace[plane, :, _index(rows["k1"]), self.protocol.skipped :]
             factor = torch.from_numpy(self.protocol.intensity(rows["repetition"])).float()[:, None, None]
             noise = correlated(self.mix, (len(rows), clean.shape[-1]), generator)
             yield slice(start, start + len(rows)), torch.addcmul(noise, clean, factor)
@@ -135,8 +174,8 @@ class Simulation:
 def simulate(protocol: Protocol) -> Simulation:
     """The scan that ``protocol`` describes; equal protocols give equal samples."""
     sampling = protocol.sampling
-    slices = [_slice(protocol, index) for index in range(sampling.slices)]
-    kspace, maps, objects = (torch.stack(parts) for parts in zip(*slices, strict=True))
+    planes = [_plane(protocol, index) for index in range(protocol.planes)]
+    kspace, maps, objects = (torch.stack(parts) for parts in zip(*planes, strict=True))
     mix = mixing(protocol.coils, _generator(protocol.seed, 0))
     white = _whitened(maps, mix)
     strength = torch.linalg.vector_norm(white, dim=1) * objects
@@ -145,7 +184,7 @@ def simulate(protocol: Protocol) -> Simulation:
     return Simulation(
         protocol=protocol,
         lines=plan(sampling, protocol.seed),
-        kspace=kspace,
+        kspace=_along_z(kspace) if sampling.partitions > 1 else kspace,
         object=objects,
         sensitivities=maps,
         mix=mix * level,
@@ -153,9 +192,10 @@ def simulate(protocol: Protocol) -> Simulation:
     )
 
 
-def _slice(protocol: Protocol, index: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def _plane(protocol: Protocol, index: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     anatomy = protocol.anatomy(index)
-    coils = ring(protocol.coils, protocol.fov, protocol.height(index))
+    lift = LIFT * max(protocol.fov) if protocol.sampling.partitions > 1 else 0.0
+    coils = ring(protocol.coils, protocol.fov, protocol.height(index), lift)
     maps = coils.maps(protocol.matrix).to(torch.complex64)
     return _acquire(protocol, anatomy, coils), maps, raster(anatomy, protocol.fov, protocol.matrix)
 
@@ -165,9 +205,9 @@ def _acquire(protocol: Protocol, anatomy: tuple[Ellipse, ...], coils: Sensitivit
 
     Scaled so that the orthonormal transform over the oversampled field of view gives the signal itself.
     """
-    (nx, ny), fov, reach = protocol.matrix, protocol.fov, HARMONICS
+    ny, fov, reach = protocol.sampling.lines, protocol.fov, HARMONICS
     step = PERIOD // protocol.oversampling
-    samples = nx * protocol.oversampling
+    samples = protocol.samples
     kx, ky = _lattice(samples, step, fov[0]), _lattice(ny, PERIOD, fov[1])
     fine = spectrum(anatomy, kx, ky).to(torch.complex64)
     scale = math.sqrt(samples * ny) / (fov[0] * protocol.oversampling * fov[1])
@@ -178,6 +218,13 @@ def _acquire(protocol: Protocol, anatomy: tuple[Ellipse, ...], coils: Sensitivit
     for k1 in range(ny):
         torch.matmul(weights, windows[k1].reshape(samples, -1).T, out=out[:, k1])
     return out
+
+
+def _along_z(planes: torch.Tensor) -> torch.Tensor:
+    """The orthonormal transform of the planes, [k2, ...]; its origin is plane n // 2."""
+    count = len(planes)
+    back = _inverse(count, positions(1.0, count), 1.0)
+    return torch.einsum("zk,zcyx->kcyx", back.conj(), planes)
 
 
 def _lattice(points: int, step: int, fov: float) -> torch.Tensor:

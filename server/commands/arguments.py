@@ -37,6 +37,15 @@ def _whole(word: str, least: int) -> int:
     return value
 
 
+def factors(word: str) -> tuple[int, int]:
+    """Acceleration along y, and after an x along z: ``3``, ``2x2``."""
+    parts = word.lower().split("x")
+    if len(parts) > 2:
+        raise ArgumentTypeError(f"expected R or RYxRZ, got {word!r}")
+    along_y, along_z = at_least_1(parts[0]), at_least_1(parts[1]) if len(parts) == 2 else 1
+    return along_y, along_z
+
+
 def port(word: str, least: int = 1) -> int:
     """The port of a server."""
     value = int(word) if re.fullmatch(r"\d{1,9}", word) else -1

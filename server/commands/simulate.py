@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from server.commands.arguments import matrix, time_of_day
+from server.commands.arguments import at_least_1, factors, matrix, time_of_day
 
 if TYPE_CHECKING:
     from models.simulation.scan import Protocol
@@ -23,6 +23,9 @@ def add(words: "argparse._SubParsersAction[Any]") -> None:
     own.add_argument("--coils", type=int, default=8, help="receive channels (%(default)s)")
     own.add_argument("--repetitions", type=int, default=1, help="each a tenth brighter (%(default)s)")
     own.add_argument("--slices", type=int, default=1, help="each a little smaller and turned (%(default)s)")
+    own.add_argument(
+        "--partitions", type=at_least_1, default=1, metavar="N", help="3D when more than 1 (%(default)s)"
+    )
     own.add_argument("--averages", type=int, default=1, help="(%(default)s)")
     _add_sampling(own)
     _add_noise(own)
@@ -32,10 +35,21 @@ def add(words: "argparse._SubParsersAction[Any]") -> None:
 
 def _add_sampling(own: argparse.ArgumentParser) -> None:
     group = own.add_argument_group("sampling")
-    group.add_argument("--acceleration", type=int, default=1, metavar="R", help="along phase (%(default)s)")
+    group.add_argument(
+        "--acceleration", type=factors, default="1", metavar="R | RYxRZ", help="along y, and z (%(default)s)"
+    )
+    group.add_argument(
+        "--caipi", type=int, default=0, metavar="N", help="lines from partition to partition (%(default)s)"
+    )
     group.add_argument("--reference-lines", type=int, metavar="N", help="central (24, or all)")
+    group.add_argument("--reference-partitions", type=at_least_1, metavar="N", help="that have them")
     group.add_argument("--calibration", default="embedded", choices=("embedded", "separate", "interleaved"))
-    group.add_argument("--partial-fourier", type=float, default=1.0, metavar="F", help="0.5 < F <= 1")
+    group.add_argument(
+        "--partial-fourier", type=float, default=1.0, metavar="F", help="along y, 0.5 < F <= 1"
+    )
+    group.add_argument(
+        "--asymmetric-echo", type=float, default=1.0, metavar="F", help="part of readout, 0.5 < F <= 1"
+    )
     group.add_argument("--order", default="linear", choices=("linear", "centric", "interleaved", "random"))
     group.add_argument("--slice-order", default="sequential", choices=("sequential", "interleaved"))
     group.add_argument(
@@ -101,11 +115,15 @@ def _protocol(options: argparse.Namespace) -> "Protocol":
     columns, lines = options.matrix
     sampling = Sampling(
         lines=lines,
+        partitions=options.partitions,
         slices=options.slices,
         repetitions=options.repetitions,
         averages=options.averages,
-        acceleration=options.acceleration,
+        acceleration=options.acceleration[0],
+        acceleration_z=options.acceleration[1],
+        caipi=options.caipi,
         reference_lines=_reference_lines(options.reference_lines, lines),
+        reference_partitions=options.reference_partitions,
         calibration=options.calibration,
         partial_fourier=options.partial_fourier,
         order=options.order,
@@ -117,6 +135,7 @@ def _protocol(options: argparse.Namespace) -> "Protocol":
         columns=columns,
         coils=options.coils,
         oversampling=options.oversampling,
+        echo=options.asymmetric_echo,
         snr=options.snr,
         noise_readouts=64 if options.noise_scan and math.isfinite(options.snr) else 0,
         start=options.start,

@@ -12,7 +12,9 @@ from server.wire.readouts import split
 
 def protocol(**changes):
     fields = {
-        name: changes.pop(name) for name in ("columns", "coils", "start", "noise_readouts") if name in changes
+        name: changes.pop(name)
+        for name in ("columns", "coils", "start", "noise_readouts", "echo")
+        if name in changes
     }
     return Protocol(**({"columns": 12, "coils": 3} | fields), sampling=Sampling(**({"lines": 16} | changes)))
 
@@ -93,6 +95,32 @@ def test_the_header_says_what_is_sent():
     assert [encoding.limits[name].size for name in ("slice", "repetition", "average")] == [2, 4, 2]
     assert describe(one, "x").parameters["EmbeddedRefLinesE1"] == 6
     assert describe(one, "x").noise_bandwidth == 1
+
+
+def test_a_slab_says_its_partitions_and_flags_their_ends():
+    one, head = made(partitions=4, acceleration=2, acceleration_z=2, reference_lines=4, repetitions=2)
+    encoding = describe(one, "x").encoding()
+    limit = encoding.limits["kspace_encode_step_2"]
+    assert (limit.minimum, limit.maximum, limit.center) == (0, 3, 2)
+    assert encoding.encoded.matrix == (24, 16, 4)
+    assert encoding.recon.fov[2] == pytest.approx(0.75 * 0.012)
+    assert (encoding.acceleration, encoding.calibration) == ((2, 2), "embedded")
+    ends = having(head, Flag.LAST_IN_ENCODE_STEP1)
+    assert head["idx"]["kspace_encode_step_2"][ends].tolist() == [0, 1, 2, 3] * 2
+    assert having(head, Flag.LAST_IN_ENCODE_STEP2) == having(head, Flag.LAST_IN_SLICE) == [27, 55]
+    assert np.unique(head["position"][:, 2]).tolist() == pytest.approx([-0.375 * 12 / 4])
+    parameters = describe(one, "x").parameters
+    assert (parameters["EmbeddedRefLinesE1"], parameters["EmbeddedRefLinesE2"]) == (4, 4)
+
+
+def test_an_asymmetric_echo_says_how_long_it_is_and_where_its_centre_lies():
+    one = protocol(echo=0.75, columns=16)
+    head = heads(one, plan(one.sampling))
+    assert set(head["number_of_samples"].tolist()) == {24}
+    assert set(head["center_sample"].tolist()) == {8}
+    assert set(noise_heads(one)["number_of_samples"].tolist()) == {32}
+    limit = describe(one, "x").encoding().limits["kspace_encode_step_0"]
+    assert (limit.minimum, limit.maximum, limit.center) == (0, 23, 8)
 
 
 def test_the_channel_mask_has_a_bit_for_every_channel():

@@ -6,6 +6,7 @@ import torch
 
 from gadgets.arrays import resize, to_image
 from models.errors import SimulationError
+from models.simulation import scan
 from models.simulation.coils import ring
 from models.simulation.phantom import positions, raster
 from models.simulation.sampling import Sampling
@@ -73,6 +74,33 @@ def test_readouts_are_the_planned_lines_brighter_by_a_tenth_with_each_repetition
         torch.testing.assert_close(data[11 * row], clean)
 
 
+def test_a_slab_transforms_to_its_planes():
+    sampling = Sampling(lines=24, partitions=5)
+    found = simulate(small(sampling=sampling, snr=QUIET))
+    planes = to_image(found.kspace, (0,))
+    for index in range(5):
+        alone = scan._acquire(
+            found.protocol,
+            found.protocol.anatomy(index),
+            ring(3, found.protocol.fov, found.protocol.height(index), 0.4 * 0.256),
+        )
+        assert (planes[index] - alone).norm() < 1e-5 * alone.norm()
+
+
+def test_coils_around_a_slab_encode_along_z():
+    found = simulate(small(sampling=Sampling(lines=24, partitions=8), coils=8, snr=QUIET))
+    maps = found.sensitivities[:, :, 12, 16]
+    low, high = maps[1], maps[7]
+    assert abs(torch.vdot(low, high)) < 0.7 * low.norm() * high.norm()
+
+
+def test_an_asymmetric_echo_leaves_out_the_first_samples():
+    whole, part = (simulate(small(snr=QUIET, echo=echo)) for echo in (1.0, 0.75))
+    (_, full), (_, short) = next(whole.readouts()), next(part.readouts())
+    assert short.shape[-1] == 48
+    assert torch.equal(short, full[..., 16:])
+
+
 def test_slices_differ():
     found = simulate(small(sampling=Sampling(lines=24, slices=2), snr=QUIET))
     assert (found.object[0] - found.object[1]).norm() > 0.2 * found.object[0].norm()
@@ -106,7 +134,7 @@ def test_an_infinite_signal_to_noise_ratio_means_no_noise():
     assert np.isfinite(found.image.numpy()).all()
 
 
-@pytest.mark.parametrize("wrong", [{"oversampling": 3}, {"coils": 0}, {"snr": 0.0}])
+@pytest.mark.parametrize("wrong", [{"oversampling": 3}, {"coils": 0}, {"snr": 0.0}, {"echo": 0.5}])
 def test_impossible_protocols_are_refused(wrong):
     with pytest.raises(SimulationError):
         small(**wrong)

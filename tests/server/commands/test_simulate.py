@@ -68,6 +68,25 @@ def test_a_small_matrix_has_no_more_reference_lines_than_lines(tmp_path):
     assert read_scan(tmp_path / "a.h5").readouts == 16
 
 
+def test_a_slab_is_asked_for_by_its_partitions_and_two_factors(tmp_path):
+    slab = {"partitions": 8, "acceleration": "2x2", "caipi": 1, "reference-lines": 4}
+    slab |= {"reference-partitions": 2, "asymmetric-echo": 0.75, "oversampling": 1, "matrix": 16, "coils": 2}
+    words = [word for name, value in slab.items() for word in (f"--{name}", value)]
+    call("-o", tmp_path / "a.h5", "--no-noise-scan", *words)
+    scan = read_scan(tmp_path / "a.h5")
+    encoding = read_header(scan.xml).encoding()
+    assert encoding.recon.matrix == (16, 16, 8)
+    assert encoding.acceleration == (2, 2)
+    assert scan.readouts == 8 * 16 // 4 + 4 + 2
+    assert {run.data.shape[-1] for run in scan.runs()} == {12}
+
+
+def test_more_than_two_factors_are_a_wrong_use(tmp_path):
+    with pytest.raises(SystemExit) as end:
+        call("-o", tmp_path / "a.h5", "--acceleration", "2x2x2")
+    assert end.value.code == 2
+
+
 def test_a_kind_that_is_not_known_is_a_wrong_use():
     with pytest.raises(SystemExit) as end:
         call("--matrix")
