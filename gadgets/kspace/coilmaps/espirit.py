@@ -94,9 +94,9 @@ def espirit(
         height = part.shape[2]
         begin = start[:, row : row + height].flatten(1)
         for index, one in enumerate(_maps(part.flatten(2), begin, reference, maps, crop)):
-            pieces[index].append(one.unflatten(1, part.shape[2:]))
+            pieces[index].append(one.reshape(part.shape[1:]))
         row += height
-    return torch.stack([torch.cat(one, 1).unflatten(1, shape[:2]) for one in pieces])
+    return torch.stack([torch.cat(one, 1).reshape(-1, *shape) for one in pieces])
 
 
 def calibrate(lines: torch.Tensor, kernel: int, threshold: float, noise: float = 0.0) -> Field:
@@ -164,8 +164,9 @@ def coarse(field: Field, shape: Shape, reference: torch.Tensor) -> torch.Tensor:
     found = []
     for part in field.at(shape, STEP):
         vectors = aligned(strongest(square(part.flatten(2), SQUARINGS)), reference)
-        found.append(normalized(vectors).unflatten(1, part.shape[2:]))
-    points = torch.cat(found, 1).unflatten(1, (shape[0], -1))
+        found.append(normalized(vectors).reshape(part.shape[1:]))
+    points = torch.cat(found, 1)
+    points = points.reshape(len(points), shape[0], -1, points.shape[-1])
     return _stretch(_stretch(points, -2, shape[1]), -1, shape[2]).flatten(1, 2)
 
 

@@ -17,6 +17,10 @@ from gadgets.kspace.coilmaps.local import inati
 from gadgets.scan import Scan
 
 
+FEWEST = 24
+"""Samples along the readout that calibrate, where there are as many."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class EstimateCoilMaps(Gadget):
     """The sensitivity of each coil over each slice, before the first image that needs it.
@@ -95,5 +99,6 @@ class EstimateCoilMaps(Gadget):
 
 
 def samples(lines: torch.Tensor) -> int:
-    """How many samples in the middle of the readout calibrate: as many as there are lines, at least 24."""
-    return min(lines.shape[-1], max(24, *lines.shape[1:-1]))
+    """How many samples in the middle of the readout calibrate: as many as there are lines, or more."""
+    planes, rows, points = lines.shape[1:]
+    return min(points, max(FEWEST, planes, rows))

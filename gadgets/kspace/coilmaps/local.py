@@ -55,7 +55,7 @@ def _plane(images: torch.Tensor) -> torch.Tensor:
         vectors, _ = iterate(field, mean, ITERATIONS)
         along = (vectors.conj() * mean).sum(0)
         turn = torch.polar(torch.ones_like(along.real), along.angle())
-        pieces.append((vectors * turn).unflatten(1, (-1, width)))
+        pieces.append((vectors * turn).reshape(coils, -1, width))
     return torch.cat(pieces, 1)
 
 
@@ -65,5 +65,5 @@ def _box(array: torch.Tensor) -> torch.Tensor:
     parts = torch.view_as_real(array).movedim(-1, 0).flatten(0, -3)
     parts = torch.nn.functional.avg_pool2d(parts, (1, size), stride=1)
     parts = torch.nn.functional.avg_pool2d(parts, (size, 1), stride=1)
-    two = parts.unflatten(0, (2, *array.shape[:-2]))
+    two = parts.reshape(2, *array.shape[:-2], *parts.shape[1:])
     return torch.complex(two[0], two[1])
