@@ -16,7 +16,6 @@ from gadgets.kspace.coilmaps.espirit import espirit
 from gadgets.kspace.coilmaps.local import inati
 from gadgets.scan import Scan
 
-
 FEWEST = 24
 """Samples along the readout that calibrate, where there are as many."""
 
