@@ -1,7 +1,7 @@
-"""A chain is a list of gadgets; a YAML file is one way to write it down."""
+"""A chain is a list of gadgets; a YAML file is one way to write it down, Gadgetron's XML another."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,11 @@ from gadgets.data import ASIDE, Block, Image, NoiseMeasurement, Text, Waveform
 from gadgets.errors import ChainError
 from gadgets.gadget import Gadget, check
 from server import paths
+from server.gadgetron.translate import steps_of
 from server.registry import adapter, find, registry
+from server.step import Step
+
+__all__ = ["Step", "build", "catalogue", "chains", "describe", "named", "override", "parse"]
 
 SOURCE: tuple[type, ...] = (Block, *ASIDE, Waveform, Image, NoiseMeasurement)
 """What may enter a chain: what a peer may send, and what earlier scans left for this one."""
@@ -26,43 +30,41 @@ LIMIT, DEPTH = 64 << 10, 16
 """The longest [bytes] and deepest YAML text that is read."""
 
 
-@dataclass(frozen=True)
-class Step:
-    """One gadget of a chain, still unmade: its name and its parameters."""
-
-    name: str
-    parameters: Mapping[str, Any]
-
-
 def named(name: str, folder: Path | None = None) -> list[Step]:
-    """The chain ``name`` of the installed ones; ``.yml`` may be left out, or ``.xml`` stand for it.
+    """The chain ``name`` of the installed ones; a suffix may be left out, and ``.xml`` stand for ``.yml``.
 
     Raises ChainError when there is none, or when the name is a path.
     """
     known = chains(folder)
-    plain = name.removesuffix(".yml").removesuffix(".yaml").removesuffix(".xml")
-    if plain not in known:
+    bare = name.removesuffix(".yml").removesuffix(".yaml").removesuffix(".xml")
+    found = next((each for each in (name, bare, f"{bare}.xml") if each in known), None)
+    if found is None:
         shown = name if name.isprintable() and len(name) <= 80 else f"{name[:40]!a}..."
         raise ChainError(f"no chain is called {shown!r}; known are {', '.join(sorted(known))}")
-    return parse(known[plain].read_text())
+    return parse(known[found].read_text())
 
 
 def chains(folder: Path | None = None) -> dict[str, Path]:
-    """The files of the chains in ``folder``, by name; without one, of the site's and the installed ones."""
+    """The files of the chains in ``folder``, by name; without one, of the site's and the installed ones.
+
+    Chains in YAML go by their name alone, configurations of Gadgetron with ``.xml``.
+    """
     found: dict[str, Path] = {}
     for each in [folder] if folder else paths.config_folders():
-        for path in sorted(each.glob("*.yml")):
-            found.setdefault(path.stem, path)
+        for name, path in paths.chains(each).items():
+            found.setdefault(name, path)
     return found
 
 
 def parse(text: str) -> list[Step]:
-    """The steps of a chain written in YAML.
+    """The steps of a chain written in YAML, or as a configuration of Gadgetron.
 
-    Raises ChainError when it is too long, too deep, uses anchors, or is no chain.
+    Raises ChainError when it is too long, too deep, uses anchors or a DOCTYPE, or is no chain.
     """
     if len(text.encode()) > LIMIT:
         raise ChainError(f"the chain has {len(text.encode())} bytes, at most {LIMIT} are read")
+    if text.lstrip("\ufeff \t\r\n").startswith("<"):
+        return steps_of(text.lstrip("\ufeff"))
     try:
         _plain(text)
         content = yaml.load(text, Loader=LOADER)

@@ -167,7 +167,7 @@ class Keeper:
         if isinstance(self._config, ConfigText):
             self._answer(self._config.text)
         elif self._config is not None and self._config.name not in PROBES:
-            known = self._answer(self._config.name) or _plain(self._config.name) in _chains()
+            known = self._answer(self._config.name) or _installed(self._config.name)
             error = "" if known else f"no chain is called {self._config.name!r}"
         self._conclude({"state": "probe", "error": error})
 
@@ -218,8 +218,9 @@ class Keeper:
 
     def _chain_name(self) -> str:
         """The installed chain that was named; never a word of the peer's own."""
-        name = _plain(self._config.name) if isinstance(self._config, ConfigFile) else "(text)"
-        return name if name == "(text)" or name in _chains() else "(unknown)"
+        if not isinstance(self._config, ConfigFile):
+            return "(text)"
+        return _plain(self._config.name) if _installed(self._config.name) else "(unknown)"
 
     def _told_stream(self, place: Say, offset: int) -> None:
         """Say how far the stream is complete; without a worker nobody needs it any more."""
@@ -352,8 +353,12 @@ def _plain(name: str) -> str:
     return name.removesuffix(".yml").removesuffix(".yaml").removesuffix(".xml")
 
 
-def _chains() -> set[str]:
-    return {path.stem for folder in paths.config_folders() for path in folder.glob("*.yml")}
+def _installed(name: str) -> bool:
+    return any(
+        _plain(name) == path.stem
+        for folder in paths.config_folders()
+        for path in paths.chains(folder).values()
+    )
 
 
 def _received(connection: socket.socket | SecureSocket, seconds: float) -> Iterator[memoryview]:

@@ -25,6 +25,12 @@ def config_folders() -> list[Path]:
     return [*_listed(CONFIGS), configs()]
 
 
+def chains(folder: Path) -> dict[str, Path]:
+    """The files of the chains in a folder by name: YAML without its suffix, Gadgetron's XML with it."""
+    written = {path.stem: path for path in sorted(folder.glob("*.yml"))}
+    return written | {path.name: path for path in sorted(folder.glob("*.xml"))}
+
+
 def state() -> Path:
     """What outlives the server: SCANSIDE_STATE, else under the user's own state folder."""
     default = Path(os.environ.get("XDG_STATE_HOME", Path.home() / ".local/state")) / "scanside"

@@ -142,8 +142,10 @@ def test_every_message_stands_in_the_document_of_the_protocol():
 def test_every_installed_chain_stands_in_the_document_of_chains():
     from server.chain import chains
 
-    document = (DOCS / "chains.md").read_text()
-    assert [name for name in chains() if f"| `{name}` |" not in document] == []
+    for end, name in ((".xml", "gadgetron.md"), ("", "chains.md")):
+        document = (DOCS / name).read_text()
+        named = [each for each in chains() if each.endswith(".xml") == bool(end)]
+        assert [each for each in named if f"| `{each}` |" not in document] == []
 
 
 def test_every_link_between_the_documents_leads_somewhere():
@@ -192,22 +194,50 @@ def table(kind, known=None):
     return "\n".join("|".join(("", *(f" {cell} " for cell in line), "")) for line in chosen)
 
 
-def deployed():
-    """docs/deploy.md with its tables as the declarations have them."""
-    from server.peers import Peer
-    from server.settings import Settings
-
-    text = (DOCS / "deploy.md").read_text()
-    for name, made in (("settings", table(Settings, flags())), ("peers", table(Peer))):
+def filled(page, **tables):
+    """A document with its tables as the declarations have them."""
+    text = (DOCS / page).read_text()
+    for name, made in tables.items():
         begin, end = f"<!-- {name}: made by python -m tests.test_docs -->\n", f"<!-- /{name} -->"
         before, _, rest = text.partition(begin)
         text = f"{before}{begin}\n{made}\n\n{end}{rest.partition(end)[2]}"
     return text
 
 
+def deployed():
+    from server.peers import Peer
+    from server.settings import Settings
+
+    return filled("deploy.md", settings=table(Settings, flags()), peers=table(Peer))
+
+
+def mapped():
+    """docs/gadgetron.md with the table of ``server.gadgetron``."""
+    from server.gadgetron.rules import Only, Sets
+    from server.gadgetron.table import RULES
+
+    lines = ["| Gadgetron | here | properties that count | what differs |", "|---|---|---|---|"]
+    for kind, rule in RULES.items():
+        here = " ".join(f"`{name}`" for name, _ in rule.steps)
+        sets = {}
+        for name, each in rule.properties.items():
+            if isinstance(each, Sets):
+                sets.setdefault(each.where, []).append(f"`{name}`")
+            elif isinstance(each, Only):
+                sets.setdefault(f"only {each.values[0]}", []).append(f"`{name}`")
+        counts = "; ".join(f"{', '.join(names)}: {where}" for where, names in sets.items())
+        lines.append(f"| `{kind}` | {here} | {counts} | {rule.differs} |")
+    return filled("gadgetron.md", gadgets="\n".join(lines))
+
+
 def test_the_settings_in_the_document_are_those_of_the_server():
     """``python -m tests.test_docs`` brings it up to date."""
     assert (DOCS / "deploy.md").read_text() == deployed()
+
+
+def test_the_gadgets_of_gadgetron_in_the_document_are_those_of_the_table():
+    """``python -m tests.test_docs`` brings it up to date."""
+    assert (DOCS / "gadgetron.md").read_text() == mapped()
 
 
 def test_the_settings_of_the_document_are_valid(tmp_path):
@@ -221,3 +251,4 @@ def test_the_settings_of_the_document_are_valid(tmp_path):
 
 if __name__ == "__main__":
     (DOCS / "deploy.md").write_text(deployed())
+    (DOCS / "gadgetron.md").write_text(mapped())

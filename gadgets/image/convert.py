@@ -30,8 +30,8 @@ class Convert(Map):
     as ``ScansideClipped``. The constant stands there as ``ScansideScaleRatio``.
     """
 
-    to: Literal["float32", "complex64", "uint16", "int16"] = "float32"
-    """Number format."""
+    to: Literal["float32", "complex64", "uint16", "int16", "same"] = "float32"
+    """Number format; ``same`` leaves it as it is, for images that are not integers."""
 
     scale: Positive = 1.0
     """Constant for the images themselves."""
@@ -42,6 +42,9 @@ class Convert(Map):
     snr: Positive = 1.0
     """Constant for SNR maps."""
 
+    maximum: Positive | None = None
+    """Integers above it are clipped; those above their format's range always are."""
+
     def one(self, item: Image, scan: Scan) -> Image:
         """The converted image; reports pass.
 
@@ -49,16 +52,19 @@ class Convert(Map):
         """
         if item.role == "report":
             return item
-        if item.data.is_complex() and self.to != "complex64":
+        if item.data.is_complex() and self.to not in ("complex64", "same"):
             raise DataError(
                 f"Convert to {self.to} needs real images, got complex ones: put Magnitude before it"
             )
         ratio = self._ratio(item.role)
         data = item.data if ratio == 1 else item.data * ratio
-        data, clipped = (
-            _to_integers(data, TYPES[self.to]) if "int" in self.to else (data.to(TYPES[self.to]), 0)
-        )
-        values = {"ScansideScaleRatio": ratio, **({"ScansideClipped": clipped} if clipped else {})}
+        kind, clipped = TYPES.get(self.to, item.data.dtype), 0
+        if kind.is_floating_point or kind.is_complex:
+            data = data.to(kind)
+        else:
+            data, clipped = _to_integers(data, kind, self.maximum)
+        whole = ratio * float(item.meta.get("ScansideScaleRatio", 1.0))  # type: ignore[arg-type]
+        values = {"ScansideScaleRatio": whole, **({"ScansideClipped": clipped} if clipped else {})}
         return replace(item, data=data, meta=noted(item.meta, f"Convert {self.to}", values))
 
     def _ratio(self, role: Role) -> float:
@@ -67,9 +73,10 @@ class Convert(Map):
         return self.snr if role == "snr" else self.gfactor
 
 
-def _to_integers(data: torch.Tensor, kind: torch.dtype) -> tuple[torch.Tensor, int]:
+def _to_integers(data: torch.Tensor, kind: torch.dtype, maximum: float | None) -> tuple[torch.Tensor, int]:
     """The rounded values in the range of ``kind``, and how many had to be clipped. Not-a-numbers become 0."""
     rounded = data.nan_to_num(0.0).round()
     low, high = torch.iinfo(kind).min, torch.iinfo(kind).max
+    high = high if maximum is None else min(high, int(maximum))
     clipped = int(((rounded < low) | (rounded > high)).sum())
     return rounded.clamp(low, high).to(kind), clipped

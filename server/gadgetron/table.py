@@ -1,0 +1,231 @@
+"""The table: Gadgetron's classes and their properties, and what they are here.
+
+Facts about the classes: Gadgetron 4.7, as its sources declare them.
+"""
+
+from collections.abc import Mapping
+
+from server.gadgetron.rules import BOOLEAN, Idle, Only, Property, Rule, Sets, number, whole
+
+PLAIN = "for developers"
+REPORTS: Mapping[str, Property] = {
+    name: Idle(why=PLAIN)
+    for name in ("verbose", "verboseMode", "perform_timing", "debug_folder", "time_tick", "print_iter")
+}
+"""Properties of every generic gadget."""
+
+SKIPS = {"skip_processing_meta_field": Idle(why="g-factor and SNR maps are known by their role")}
+
+TRIGGER = {
+    **{each: each for each in ("slice", "phase", "repetition", "set", "contrast")},
+    **dict.fromkeys(("", "none", "average")),
+}
+DIMENSION = Idle(why="every slice, contrast, phase, repetition and set is an image of its own")
+MAPS = {
+    "image_series": Only(values=("0",), why="series are numbered from 1"),
+    "coil_map_algorithm": Idle(why="adaptive combination"),
+    "coil_map_kernel_size_readout": Idle(why="adaptive combination"),
+    "coil_map_kernel_size_phase": Idle(why="adaptive combination"),
+    "coil_map_num_iter": Idle(why="adaptive combination"),
+    "coil_map_thres_iter": Idle(why="adaptive combination"),
+}
+COMPRESSION = Idle(why="all channels are synthesised")
+AVERAGE_REFERENCE = Idle(why="the reference lines of a slice's first image calibrate all its images")
+
+READOUT: Mapping[str, Rule] = {
+    "NoiseAdjustGadget": Rule(
+        steps=(("Prewhiten", {}),),
+        properties={
+            "noise_dependency_prefix": Idle(why="the server keeps measurements by their id"),
+            "noise_dependency_folder": Idle(why="the server keeps measurements in its own folder"),
+            "noise_dwell_time_us_preset": Idle(why="has no effect in Gadgetron either"),
+            "pass_nonconformant_data": Idle(why="other channels than those of the noise are an error"),
+            "perform_noise_adjust": Only(values=("true", "1"), why="leave the gadget out instead"),
+            "scale_only_channels_by_name": Only(values=("",), why="all channels are whitened"),
+        },
+        differs="Data without a noise scan bring a warning; channels that do not fit are an error.",
+    ),
+    "NoiseAdjustGadget_unoptimized": Rule(steps=(("Prewhiten", {}),)),
+    "AsymmetricEchoAdjustROGadget": Rule(
+        steps=(("AlignEcho", {}),), differs="Reversed lines are turned first."
+    ),
+    "RemoveROOversamplingGadget": Rule(steps=(("RemoveOversampling", {}),)),
+    "IsmrmrdDumpGadget": Rule(
+        properties={
+            name: Idle(why="the spool keeps every byte")
+            for name in ("folder", "file_prefix", "ip_no_data_saving", "save_xml_header_only")
+        }
+        | {"pass_waveform_downstream": Idle(why="waveforms pass")},
+        differs="The spool keeps every byte of every scan.",
+    ),
+    "AcquisitionPassthroughGadget": Rule(),
+}
+
+KSPACE: Mapping[str, Rule] = {
+    "AcquisitionAccumulateTriggerGadget": Rule(
+        steps=(("Accumulate", {}),),
+        properties={
+            "trigger_dimension": Sets(where="Accumulate.trigger", read=TRIGGER),
+            "sorting_dimension": DIMENSION,
+            "n_acquisitions_before_trigger": Idle(why="counts no acquisitions"),
+            "n_acquisitions_before_ongoing_trigger": Idle(why="counts no acquisitions"),
+        },
+        differs="An image is made as soon as its lines are there, not at the trigger or at the end.",
+    ),
+    "BucketToBufferGadget": Rule(
+        properties={
+            "N_dimension": DIMENSION,
+            "S_dimension": DIMENSION,
+            "split_slices": DIMENSION,
+            "ignore_segment": Idle(why="segments are merged"),
+            **REPORTS,
+        },
+        behind=("AcquisitionAccumulateTriggerGadget",),
+        differs="Averages are averaged and segments merged, whatever N and S are.",
+    ),
+    "GenericReconCartesianReferencePrepGadget": Rule(
+        properties={
+            "average_all_ref_N": AVERAGE_REFERENCE,
+            "average_all_ref_S": AVERAGE_REFERENCE,
+            "N_for_ref": Only(values=("-1",), why="the first image's reference lines count"),
+            "S_for_ref": Only(values=("-1",), why="the first image's reference lines count"),
+            "ref_fill_into_data_embedded": Idle(why="a parameter of Grappa: put_back"),
+            "prepare_ref_always": Idle(why="coil maps come from the images where there are no lines"),
+            **REPORTS,
+        },
+        behind=("BucketToBufferGadget",),
+        differs="Reference lines calibrate as soon as they are there, those of a slice's first image.",
+    ),
+    "GenericReconEigenChannelGadget": Rule(
+        properties={
+            name: Idle(why="channels are not compressed")
+            for name in (
+                "average_all_ref_N",
+                "average_all_ref_S",
+                "update_eigen_channel_coefficients",
+                "upstream_coil_compression",
+                "upstream_coil_compression_thres",
+                "upstream_coil_compression_num_modesKept",
+            )
+        }
+        | REPORTS,
+        differs="Channels are not compressed: nothing is lost.",
+    ),
+}
+
+RECON: Mapping[str, Rule] = {
+    "GenericReconCartesianGrappaGadget": Rule(
+        steps=(("Grappa", {}), ("Combine", {})),
+        properties={
+            "send_out_gfactor": Sets(where="Combine.gfactor", read=BOOLEAN),
+            "send_out_snr_map": Sets(where="Combine.snr", read=BOOLEAN),
+            "grappa_kSize_RO": Sets(where="Grappa.kernel", read=whole, index=0, default=(5, 4)),
+            "grappa_kSize_E1": Sets(where="Grappa.kernel", read=whole, index=1, default=(5, 4)),
+            "grappa_kSize_E2": Idle(why="one axis is accelerated"),
+            "grappa_reg_lamda": Sets(where="Grappa.regularization", read=number),
+            "grappa_calib_over_determine_ratio": Idle(why="all reference lines are used"),
+            "downstream_coil_compression": COMPRESSION,
+            "downstream_coil_compression_thres": COMPRESSION,
+            "downstream_coil_compression_num_modesKept": COMPRESSION,
+            **MAPS,
+            **REPORTS,
+        },
+        differs="All channels are synthesised and combined adaptively.",
+    ),
+    "GenericReconCartesianFFTGadget": Rule(
+        steps=(("Fourier", {}), ("Combine", {})), properties={**MAPS, **REPORTS}
+    ),
+    "SimpleReconGadget": Rule(steps=(("Fourier", {}), ("Combine", {"method": "rss"}))),
+    "FFTGadget": Rule(steps=(("Fourier", {}),)),
+    "CombineGadget": Rule(
+        steps=(("Combine", {"method": "rss"}),),
+        behind=("FFTGadget",),
+        differs="The image is real, without a phase.",
+    ),
+}
+
+FILTER = {
+    "gaussian": "gaussian",
+    "hanning": "hanning",
+    "taperedhanning": "tapered",
+}
+ROUNDING = {
+    "min_intensity": Only(values=("0",), why="magnitudes begin at 0"),
+    "intensity_offset": Idle(why="magnitudes have none"),
+}
+
+IMAGE: Mapping[str, Rule] = {
+    "GenericReconKSpaceFilteringGadget": Rule(
+        steps=(("KspaceFilter", {}),),
+        properties={
+            **{
+                f"filter{axis}{what}": Sets(where=f"KspaceFilter.{name}", read=read)
+                for axis in ("RO", "E1", "E2")
+                for what, name, read in (
+                    ("", "shape", FILTER),
+                    ("_sigma", "sigma", number),
+                    ("_width", "width", number),
+                )
+            },
+            **SKIPS,
+            **REPORTS,
+        },
+    ),
+    "GenericReconFieldOfViewAdjustmentGadget": Rule(
+        steps=(("Resize", {}),), properties=REPORTS, differs="The noise keeps its standard deviation."
+    ),
+    "GenericReconImageArrayScalingGadget": Rule(
+        steps=(("Convert", {"to": "same", "scale": 4.0, "gfactor": 100.0, "snr": 10.0}),),
+        properties={
+            "scalingFactor": Sets(where="Convert.scale", read=number),
+            "scalingFactor_gfactor_map": Sets(where="Convert.gfactor", read=number),
+            "scalingFactor_snr_map": Sets(where="Convert.snr", read=number),
+            "use_constant_scalingFactor": Only(values=("true", "1"), why="no image is scaled by itself"),
+            "auto_scaling_only_once": Idle(why="scaling is by a constant"),
+            "min_intensity_value": Idle(why="scaling is by a constant"),
+            "max_intensity_value": Idle(why="scaling is by a constant"),
+            "use_dedicated_scalingFactor_meta_field": Idle(why="maps are known by their role"),
+            "scalingFactor_dedicated": Idle(why="maps are known by their role"),
+            "scalingFactor_snr_std_map": Idle(why="there is no such map"),
+            **REPORTS,
+        },
+    ),
+    "ImageArraySplitGadget": Rule(),
+    "ImageFinishGadget": Rule(),
+    "ImageIndexGadget": Rule(differs="Images are numbered in their series when they leave."),
+    "ComplexToFloatGadget": Rule(steps=(("Magnitude", {}),)),
+    "ExtractGadget": Rule(
+        steps=(("Magnitude", {}),),
+        properties={
+            "extract_magnitude": Only(values=("true", "1"), why="magnitudes are made"),
+            "extract_mask": Only(values=("1",), why="magnitudes are made"),
+            **{
+                f"extract_{part}": Only(values=("false", "0"), why="magnitudes are made")
+                for part in ("real", "imag", "phase")
+            },
+            "real_imag_offset": Idle(why="magnitudes have none"),
+        },
+    ),
+    "FloatToUShortGadget": Rule(
+        steps=(("Convert", {"to": "uint16", "maximum": 4095.0}),),
+        properties={"max_intensity": Sets(where="Convert.maximum", read=number), **ROUNDING},
+        differs="The number of clipped pixels stands in the meta attributes.",
+    ),
+    "FloatToShortGadget": Rule(
+        steps=(("Convert", {"to": "int16"}),),
+        properties={
+            "max_intensity": Sets(where="Convert.maximum", read=number),
+            "min_intensity": Only(values=("-32768", "0"), why="magnitudes begin at 0"),
+            "intensity_offset": Idle(why="magnitudes have none"),
+        },
+    ),
+}
+
+RULES: Mapping[str, Rule] = {**READOUT, **KSPACE, **RECON, **IMAGE}
+"""What each class of Gadgetron becomes."""
+
+LAST = {"Prewhiten": "MeasureNoise"}
+"""What a chain that ends so is for: one that ends with noise measures it, for the scans that depend on it."""
+
+COMMUTING = {"Prewhiten": ("AlignEcho", "RemoveOversampling")}
+"""Steps that may trade places, and do where that saves work: what is cropped need not be whitened."""

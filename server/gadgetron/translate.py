@@ -1,0 +1,124 @@
+"""A configuration of Gadgetron as the steps of a chain, by the table."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import Any
+
+from server.errors import ChainError
+from server.gadgetron.classes import ABSENT_WRITERS, GADGETS, READERS, WRITERS
+from server.gadgetron.nodes import Configuration, Elsewhere, Outside, Parallel, Part, Stream, read
+from server.gadgetron.rules import Idle, Only, Rule, Sets, same, value_of
+from server.gadgetron.table import COMMUTING, LAST, RULES
+from server.step import Step
+
+
+def steps_of(text: str) -> list[Step]:
+    """The steps of a chain that is written as a configuration of Gadgetron.
+
+    Raises ChainError for what is no configuration; for a class, property or value that Gadgetron does not
+    have, with the nearest one; and for the gadgets, all of them, that it has and we do not.
+    """
+    configuration = read(text)
+    work = _Work()
+    _ends(configuration, work)
+    work.stream(configuration.stream)
+    if work.absent:
+        raise ChainError(f"the configuration needs what is not here: {', '.join(dict.fromkeys(work.absent))}")
+    return _arranged(work.steps)
+
+
+@dataclass
+class _Work:
+    """The steps made so far, and what could not be made."""
+
+    steps: list[Step] = field(default_factory=list)
+    met: list[str] = field(default_factory=list)
+    """Classes that came so far."""
+
+    absent: list[str] = field(default_factory=list)
+
+    def stream(self, stream: Stream) -> None:
+        for node in stream:
+            match node:
+                case Part():
+                    self._part(node)
+                case Elsewhere():
+                    self.stream(node.stream)
+                case Parallel():
+                    self.absent.append(f"parallel {node.branch.kind} ... {node.merge.kind}")
+                case Outside():
+                    self.absent.append(f"external {node.module or node.address}")
+
+    def _part(self, part: Part) -> None:
+        rule = RULES.get(part.kind)
+        if rule is None:
+            _known(part.kind, GADGETS, "gadget of Gadgetron")
+            self.absent.append(part.kind)
+            return
+        if rule.behind and not set(rule.behind) & set(self.met):
+            self.absent.append(f"{part.kind} without {' or '.join(rule.behind)} before it")
+            return
+        self.met.append(part.kind)
+        self.steps += [Step(name, dict(parameters)) for name, parameters in rule.steps]
+        self._set(part, rule)
+
+    def _set(self, part: Part, rule: Rule) -> None:
+        values: dict[str, Any] = {}
+        for name, text in part.properties.items():
+            found = rule.properties.get(name)
+            if found is None:
+                _known(name, rule.properties, f"property of {part.kind}")
+            if isinstance(found, Only) and not any(same(text, each) for each in found.values):
+                self.absent.append(f"{part.kind}.{name} = {text!r} ({found.why})")
+            try:
+                _take(found, text, values)
+            except ChainError as error:
+                raise ChainError(f"{part.kind}.{name}: {error}") from None
+        for where, value in values.items():
+            gadget, _, parameter = where.partition(".")
+            step = next(step for step in reversed(self.steps) if step.name == gadget)
+            step.parameters[parameter] = value  # type: ignore[index]
+
+
+def _take(rule: Sets | Only | Idle | None, text: str, values: dict[str, Any]) -> None:
+    """What a property's text sets, into ``values``."""
+    if not isinstance(rule, Sets) or (value := value_of(rule.read, text)) is None:
+        return
+    if rule.index is not None:
+        every = list(values.get(rule.where, rule.default))
+        every[rule.index] = value
+        value = every
+    elif values.setdefault(rule.where, value) != value:
+        raise ChainError(f"{text!r} differs from {values[rule.where]!r}, and both set {rule.where}")
+    values[rule.where] = value
+
+
+def _ends(configuration: Configuration, work: _Work) -> None:
+    """Readers and writers: accepted when Gadgetron has them and we send what they write."""
+    for kind in configuration.readers:
+        _known(kind, READERS, "reader of Gadgetron")
+    for kind in configuration.writers:
+        _known(kind, WRITERS | ABSENT_WRITERS, "writer of Gadgetron")
+        if kind in ABSENT_WRITERS:
+            work.absent.append(kind)
+
+
+def _known(name: str, names: Iterable[str] | Mapping[str, object], what: str) -> None:
+    """Refuse a name that is none of these."""
+    if name not in (known := list(names)):
+        near = get_close_matches(name, known, n=2, cutoff=0.5)
+        hint = f"; did you mean {' or '.join(near)}?" if near else ""
+        raise ChainError(f"no {what} is called {name!r}{hint}")
+
+
+def _arranged(steps: list[Step]) -> list[Step]:
+    """The steps where each costs least, and a chain that ends with noise as one that measures it."""
+    for at in reversed(range(len(steps))):
+        place = at
+        while place + 1 < len(steps) and steps[place + 1].name in COMMUTING.get(steps[place].name, ()):
+            steps[place : place + 2] = steps[place + 1], steps[place]
+            place += 1
+    if steps and steps[-1].name in LAST:
+        steps[-1] = Step(LAST[steps[-1].name], {})
+    return steps

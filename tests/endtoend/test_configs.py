@@ -1,0 +1,90 @@
+"""Every installed chain, on a simulated scan that fits it: what its images show."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+
+from gadgets.data import NoiseMeasurement
+from models.simulation.sampling import Sampling
+from models.simulation.scan import Protocol, simulate
+from server.acquisition import describe
+from server.chain import build, chains, named
+from server.engine.line import run
+from server.simulate import runs
+from server.wire.readouts import split
+
+
+@dataclass(frozen=True)
+class Case:
+    """A scan, and what the chain's images have to be."""
+
+    sampling: dict = field(default_factory=dict)
+    noise: int = 64
+    units: bool = True
+    """The image is in SNR units; else only in proportion to the truth."""
+
+    error: float = 0.05
+    """NRMSE against the truth over the object."""
+
+    dtype: str = "float32"
+    roles: tuple[str, ...] = ("image",)
+
+
+CASES = {
+    "cartesian_fft": Case(),
+    "cartesian_grappa": Case({"acceleration": 2, "reference_lines": 16}, roles=("gfactor", "image")),
+    "default.xml": Case({"repetitions": 2}, noise=0, units=False, error=0.1),
+}
+NOISE = ("default_measurement_dependencies",)
+
+
+def scan(case):
+    sampling = {"lines": 64, "slices": 2, **case.sampling}
+    protocol = Protocol(
+        sampling=Sampling(**sampling), columns=64, coils=8, snr=60.0, noise_readouts=case.noise, seed=3
+    )
+    simulation = simulate(protocol)
+    return (
+        simulation,
+        describe(protocol, "shepp-logan"),
+        [p for each in runs(simulation) for p in split(each)],
+    )
+
+
+def test_every_installed_chain_has_a_case():
+    assert sorted({*CASES, *NOISE}) == sorted(chains())
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_chain_shows_what_was_simulated(name):
+    case = CASES[name]
+    simulation, header, items = scan(case)
+    found = [each for each in run(build(named(name)), items, header) if hasattr(each, "role")]
+    assert tuple(sorted({each.role for each in found})) == case.roles
+    images = [each for each in found if each.role == "image"]
+    assert len(images) == simulation.protocol.sampling.slices * simulation.protocol.sampling.repetitions
+    for image in images:
+        assert str(image.data.dtype) == f"torch.{case.dtype}"
+        compare(image, simulation, case)
+
+
+def compare(image, simulation, case):
+    truth = simulation.image[int(image.head["slice"])].double().numpy()
+    truth = truth * (1 + 0.1 * int(image.head["repetition"]))
+    constants = image.meta["ScansideScale"] * image.meta.get("ScansideScaleRatio", 1)
+    pixels = np.abs(image.data[0, 0].double().numpy()) / constants
+    inside = truth > 0.1 * truth.max()
+    if not case.units:
+        pixels = pixels * (truth[inside] @ pixels[inside]) / (pixels[inside] @ pixels[inside])
+    error = np.linalg.norm((pixels - truth)[inside]) / np.linalg.norm(truth[inside])
+    assert error < case.error, f"NRMSE {error:.3f}"
+
+
+def test_the_noise_chain_measures_the_noise():
+    simulation, header, items = scan(Case())
+    (found,) = run(build(named(NOISE[0])), items[:1], header)
+    assert isinstance(found, NoiseMeasurement)
+    protocol = simulation.protocol
+    expected = 2 * simulation.covariance.numpy() * protocol.dwell / protocol.noise_dwell
+    assert np.linalg.norm(found.covariance - expected) < 0.1 * np.linalg.norm(expected)

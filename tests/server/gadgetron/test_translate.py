@@ -1,0 +1,137 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from gadgets.gadget import check
+from server.chain import SOURCE, build, parse
+from server.errors import ChainError
+from server.gadgetron.classes import BRANCHES, GADGETS, MERGES, READERS, WRITERS
+from server.gadgetron.nodes import read
+from server.gadgetron.rules import Sets
+from server.gadgetron.table import RULES
+from server.registry import registry
+from server.step import Step
+from tests.server.gadgetron.xml import CARTESIAN, legacy, stream
+
+GADGETRON = os.environ.get("SCANSIDE_TEST_GADGETRON_CONFIGS", "")
+
+
+def steps(*gadgets):
+    return parse(legacy(*gadgets))
+
+
+def test_a_configuration_becomes_a_chain_of_our_gadgets():
+    assert steps(*CARTESIAN) == [
+        Step("RemoveOversampling", {}),
+        Step("Prewhiten", {}),
+        Step("Accumulate", {"trigger": "repetition"}),
+        Step("Fourier", {}),
+        Step("Combine", {"method": "rss"}),
+        Step("Magnitude", {}),
+    ]
+
+
+@pytest.mark.parametrize("kind", RULES)
+def test_every_rule_makes_gadgets_that_are_here_of_a_class_that_gadgetron_has(kind):
+    rule = RULES[kind]
+    assert kind in GADGETS
+    assert set(rule.behind) <= GADGETS
+    for name, parameters in rule.steps:
+        registry()[name](**parameters)
+    for each in rule.properties.values():
+        if isinstance(each, Sets):
+            name, _, parameter = each.where.partition(".")
+            assert parameter in registry()[name].__dataclass_fields__
+
+
+def test_what_is_missing_is_named_all_of_it():
+    with pytest.raises(ChainError) as caught:
+        steps(
+            ("gpuRadialSensePrepGadget", {"mode": "2"}),
+            ("gpuCgSenseGadget", {}),
+            ("gpuCgSenseGadget", {}),
+            ("ExtractGadget", {"extract_magnitude": "false"}),
+        )
+    assert str(caught.value) == (
+        "the configuration needs what is not here: gpuRadialSensePrepGadget, gpuCgSenseGadget, "
+        "ExtractGadget.extract_magnitude = 'false' (magnitudes are made)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("gadget", "says"),
+    [
+        (
+            ("NoiseAdjustGadgett", {}),
+            "no gadget of Gadgetron is called 'NoiseAdjustGadgett'; did you mean No",
+        ),
+        (
+            ("AcquisitionAccumulateTriggerGadget", {"trigger_dimensions": "slice"}),
+            "no property of AcquisitionAccumulateTriggerGadget is called 'trigger_dimensions'; did",
+        ),
+        (
+            ("AcquisitionAccumulateTriggerGadget", {"trigger_dimension": "slize"}),
+            r"AcquisitionAccumulateTriggerGadget\.trigger_dimension: 'slize' is none of",
+        ),
+        (("FloatToUShortGadget", {"max_intensity": "many"}), "max_intensity: 'many' is not a number"),
+    ],
+)
+def test_a_typing_error_is_named_with_what_was_meant(gadget, says):
+    with pytest.raises(ChainError, match=says):
+        steps(gadget)
+
+
+@pytest.mark.parametrize("end", ["reader", "writer"])
+def test_readers_and_writers_are_accepted_when_gadgetron_has_them(end):
+    every = READERS if end == "reader" else WRITERS
+    for kind in every:
+        text = stream().replace(
+            "<stream>", f"<{end}s><{end}><classname>{kind}</classname></{end}></{end}s><stream>"
+        )
+        assert parse(text) == []
+    with pytest.raises(ChainError, match=f"no {end} of Gadgetron is called 'Acquisition'"):
+        parse(text.replace(kind, "Acquisition"))
+
+
+def test_what_others_may_run_runs_here_in_its_place():
+    inner = "<gadget><classname>ComplexToFloatGadget</classname></gadget>"
+    for how in ("puredistributed", "parallelprocess"):
+        assert parse(stream(f"<{how}><purestream>{inner}</purestream></{how}>")) == [Step("Magnitude", {})]
+
+
+def test_filters_of_three_axes_are_one_and_have_to_agree():
+    axes = {f"filter{axis}_sigma": "1.5" for axis in ("RO", "E1", "E2")}
+    (step,) = steps(("GenericReconKSpaceFilteringGadget", {"filterRO": "Gaussian", **axes}))
+    assert step.parameters == {"shape": "gaussian", "sigma": 1.5}
+    with pytest.raises(ChainError, match=r"filterE1_sigma: '2' differs from 1\.5"):
+        steps(("GenericReconKSpaceFilteringGadget", {**axes, "filterE1_sigma": "2"}))
+
+
+def test_a_chain_that_ends_with_noise_measures_it():
+    assert steps(("NoiseAdjustGadget", {"noise_dependency_prefix": "GadgetronNoise"})) == [
+        Step("MeasureNoise", {})
+    ]
+
+
+def test_a_gadget_that_lacks_what_it_stands_behind_is_refused():
+    with pytest.raises(ChainError, match="BucketToBufferGadget without AcquisitionAccumulateTriggerGadget"):
+        steps(("BucketToBufferGadget", {}))
+
+
+@pytest.mark.interop
+@pytest.mark.skipif(
+    not GADGETRON, reason="SCANSIDE_TEST_GADGETRON_CONFIGS names no folder of Gadgetron's files"
+)
+def test_every_configuration_of_gadgetron_is_read_and_built_or_refused_with_what_is_missing():
+    files = sorted(Path(GADGETRON).rglob("*.xml"))
+    files = [each for each in files if "onfiguration>" in each.read_text()]
+    assert files
+    for file in files:
+        read(file.read_text())
+        try:
+            check(build(parse(file.read_text())), SOURCE)
+        except ChainError as error:
+            assert "needs what is not here" in str(error), file
+    assert BRANCHES
+    assert MERGES
