@@ -21,7 +21,7 @@ TRIGGER = {
     **dict.fromkeys(("", "none", "average")),
 }
 DIMENSION = Idle(why="every slice, contrast, phase, repetition and set is an image of its own")
-MAPS = {
+MAPS: Mapping[str, Property] = {
     "image_series": Only(values=("0",), why="series are numbered from 1"),
     "coil_map_algorithm": Idle(why="adaptive combination"),
     "coil_map_kernel_size_readout": Idle(why="adaptive combination"),
@@ -98,17 +98,19 @@ KSPACE: Mapping[str, Rule] = {
     ),
     "GenericReconEigenChannelGadget": Rule(
         properties={
-            name: Idle(why="channels are not compressed")
-            for name in (
-                "average_all_ref_N",
-                "average_all_ref_S",
-                "update_eigen_channel_coefficients",
-                "upstream_coil_compression",
-                "upstream_coil_compression_thres",
-                "upstream_coil_compression_num_modesKept",
-            )
-        }
-        | REPORTS,
+            **dict.fromkeys(
+                (
+                    "average_all_ref_N",
+                    "average_all_ref_S",
+                    "update_eigen_channel_coefficients",
+                    "upstream_coil_compression",
+                    "upstream_coil_compression_thres",
+                    "upstream_coil_compression_num_modesKept",
+                ),
+                Idle(why="channels are not compressed"),
+            ),
+            **REPORTS,
+        },
         differs="Channels are not compressed: nothing is lost.",
     ),
 }
@@ -149,7 +151,7 @@ FILTER = {
     "hanning": "hanning",
     "taperedhanning": "tapered",
 }
-ROUNDING = {
+ROUNDING: Mapping[str, Property] = {
     "min_intensity": Only(values=("0",), why="magnitudes begin at 0"),
     "intensity_offset": Idle(why="magnitudes have none"),
 }
