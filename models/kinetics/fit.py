@@ -110,8 +110,11 @@ def _step(
     normal = (slope.mT @ slope) * free[:, :, None] * free[:, None]
     diagonal = normal.diagonal(dim1=-2, dim2=-1)
     extra = damping[:, None] * diagonal + 1e-12 * diagonal.amax(1, keepdim=True) + 1e-30 + held
-    move = torch.linalg.solve(normal + torch.diag_embed(extra), (gradient * free)[..., None])[..., 0]
-    return (place + move.clamp(-1.0, 1.0)).clamp(low, high)
+    move: torch.Tensor = torch.linalg.solve(normal + torch.diag_embed(extra), (gradient * free)[..., None])[
+        ..., 0
+    ]
+    moved: torch.Tensor = (place + move.clamp(-1.0, 1.0)).clamp(low, high)
+    return moved
 
 
 def _result(problem: Problem, place: torch.Tensor, left: torch.Tensor, delay: torch.Tensor) -> Fit:
@@ -136,7 +139,7 @@ def _result(problem: Problem, place: torch.Tensor, left: torch.Tensor, delay: to
 
 
 def fit_delay(problem: Problem, curves: torch.Tensor, start: torch.Tensor, delays: torch.Tensor) -> Fit:
-    """The fit at the delay [s], out of ``delays`` [candidate], that leaves least; the delay is not refined."""
+    """The fit at the delay [s], out of ``delays`` [candidate], that leaves least."""
     fits = [fit(problem, curves, start, each.expand(len(curves))) for each in delays.to(torch.float64)]
     best = torch.stack([each.residual for each in fits]).argmin(0)
     rows = torch.arange(len(curves))

@@ -41,7 +41,7 @@ def tissue(
 
 def columns(parameters: torch.Tensor) -> tuple[torch.Tensor, ...]:
     """The parameters one by one, each [set, 1]."""
-    return parameters.split(1, dim=1)
+    return tuple(parameters[:, each : each + 1] for each in range(parameters.shape[1]))
 
 
 def weights(
