@@ -98,8 +98,11 @@ class PhaseStabilization(Readouts):
     flags = Flag.PHASE_STABILIZATION_REFERENCE | Flag.PHASE_STABILIZATION
 
 
-ASIDE = (Noise, Navigation, PhaseCorrection, Dummy, Feedback, SurfaceCoil, PhaseStabilization)
-"""The kinds that never enter k-space, in the order in which a readout with several flags is claimed."""
+ASIDE = (Noise, PhaseCorrection, Navigation, Dummy, Feedback, SurfaceCoil, PhaseStabilization)
+"""The kinds that never enter k-space, in the order in which a readout with several flags is claimed.
+
+Siemens flags the reference echoes of EPI as navigators and feedback, too.
+"""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -41,6 +41,12 @@ class Encoding:
     """By counter, named as in a readout's header: ``kspace_encode_step_1``, ``average``, ``slice``, ..."""
 
     trajectory: str = "cartesian"
+    description: str = ""
+    """Identifier of the header's trajectory description: ``ConventionalEPI``, ..."""
+
+    trajectory_parameters: Mapping[str, float | int | str] = field(default_factory=dict)
+    """What that description says, by name and in its own units: ``rampUpTime``, ``flatTopTime`` [us], ..."""
+
     acceleration: tuple[int, int] = (1, 1)
     """Acceleration factor along k1 and k2."""
 

@@ -6,6 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from server.commands.arguments import at_least_1
+from server.commands.foreign import twix, write
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -19,7 +22,8 @@ CORNER = 10
 
 
 ISMRMRD = (".h5", ".hdf5")
-"""How the names of its files end."""
+TWIX = ".dat"
+"""How the names of files end."""
 
 
 def add(words: "argparse._SubParsersAction[Any]") -> None:
@@ -29,7 +33,8 @@ def add(words: "argparse._SubParsersAction[Any]") -> None:
         "input",
         type=Path,
         metavar="IN",
-        help="BART .cfl, NumPy .npy, ISMRMRD .h5, spool entry, .mrd (a scan or images, as a stream)",
+        help="Siemens twix .dat, BART .cfl, NumPy .npy, ISMRMRD .h5, spool entry, .mrd (a stream of a scan or"
+        " of images)",
     )
     own.add_argument(
         "-o",
@@ -40,6 +45,9 @@ def add(words: "argparse._SubParsersAction[Any]") -> None:
         help="OUT.h5: ISMRMRD HDF5 file; OUT.mrd: a stream",
     )
     own.add_argument("--group", default="dataset", help="HDF5 group of the scan (%(default)s)")
+    own.add_argument(
+        "--measurement", type=at_least_1, metavar="N", help="of a twix file that has several (the last)"
+    )
     axes = own.add_argument_group(
         "axes",
         "indices from 0; by default BART's (readout 0, or 2 where axis 0 is singleton; phase 1; coil 3)"
@@ -75,6 +83,8 @@ def run(options: argparse.Namespace) -> int:
         return _from_stream(options, source)
     if options.input.suffix.lower() == SUFFIX:
         readable(options.input)
+    if options.input.suffix.lower() == TWIX:
+        return twix(options)
     return _to_stream(options) if options.input.suffix.lower() in ISMRMRD else _arrange(options)
 
 
@@ -137,18 +147,11 @@ def _arrange(options: argparse.Namespace) -> int:
     protocol = _protocol(options, kspace)
     lines = _acquired(kspace, plan(protocol.sampling))
     header = write_header(describe(protocol, options.input.stem))
-    count = _write(options.output, header, _runs(options, protocol, kspace, lines))
+    count = write(options.output, header, _runs(options, protocol, kspace, lines))
     slices, coils, rows, columns = kspace.shape
     size = f"{slices} slices, {coils} coils, {rows} lines x {columns} samples"
     print(f"{options.output}: {count} readouts; {size}")
     return 0
-
-
-def _write(path: Path, header: str, runs: "Iterator[Readouts]") -> int:
-    from server.files.scan import write_scan
-    from server.files.stream import SUFFIX, write_stream
-
-    return (write_stream if path.suffix.lower() == SUFFIX else write_scan)(path, header, runs)
 
 
 def _axes(options: argparse.Namespace, shape: tuple[int, ...]) -> tuple[int, int, int, int | None]:

@@ -61,9 +61,18 @@ def _encoding(each: Encoding) -> Any:  # noqa: ANN401
             **{names[name]: _limit(limit) for name, limit in each.limits.items()}
         ),
         trajectory=xsd.trajectoryType(each.trajectory),
+        trajectoryDescription=_description(each),
         parallelImaging=_parallel(each),
         echoTrainLength=each.echo_train_length,
     )
+
+
+def _description(each: Encoding) -> Any:  # noqa: ANN401
+    from ismrmrd import xsd
+
+    if not each.description:
+        return None
+    return xsd.trajectoryDescriptionType(identifier=each.description, **_by_kind(each.trajectory_parameters))
 
 
 def _parallel(each: Encoding) -> Any:  # noqa: ANN401
@@ -114,13 +123,18 @@ def _sequence(scan: Scan) -> Any:  # noqa: ANN401
 def _parameters(values: Mapping[str, float | int | str]) -> Any:  # noqa: ANN401
     from ismrmrd import xsd
 
+    return xsd.userParametersType(**_by_kind(values)) if values else None
+
+
+def _by_kind(values: Mapping[str, float | int | str]) -> dict[str, list[Any]]:
+    """The lists of user parameters that a section of the header has."""
+    from ismrmrd import xsd
+
     def of(kind: type, section: type) -> list[Any]:
         return [section(name=name, value=value) for name, value in values.items() if type(value) is kind]
 
-    if not values:
-        return None
-    return xsd.userParametersType(
-        userParameterLong=of(int, xsd.userParameterLongType),
-        userParameterDouble=of(float, xsd.userParameterDoubleType),
-        userParameterString=of(str, xsd.userParameterStringType),
-    )
+    return {
+        "userParameterLong": of(int, xsd.userParameterLongType),
+        "userParameterDouble": of(float, xsd.userParameterDoubleType),
+        "userParameterString": of(str, xsd.userParameterStringType),
+    }

@@ -115,6 +115,8 @@ def _encoding(each: Any) -> Encoding:  # noqa: ANN401
         recon=_space(each.reconSpace or each.encodedSpace),
         limits=_limits(each.encodingLimits),
         trajectory=_text(each.trajectory) or "cartesian",
+        description=_text(_get(each.trajectoryDescription, "identifier")),
+        trajectory_parameters=_parameters(each.trajectoryDescription),
         acceleration=(
             _whole(_get(factors, "kspace_encoding_step_1"), 1),
             _whole(_get(factors, "kspace_encoding_step_2"), 1),

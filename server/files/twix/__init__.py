@@ -1,0 +1,1 @@
+"""Siemens raw data (twix, ``.dat``) as ISMRMRD: what ``siemens_to_ismrmrd`` writes, in Python."""
