@@ -1,5 +1,6 @@
 """The worker as its keeper has it: made once, heard to its outcome or its death, ended at its limits."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -7,12 +8,17 @@ import threading
 import time
 from collections.abc import Callable
 
+from server.asking import Fate, Queue, told
 from server.link import Frame, Link, Orders, Say
 from server.settings import Settings
-from server.template import STATUS, Template
 
 PERIOD = 0.2
 """Seconds between two looks at the limits."""
+
+TRIES = 3
+"""Templates that may die with a request in their hands before the scan is given up."""
+
+UNMADE = "the server cannot load its gadgets, so that the scan is not reconstructed; it is only received"
 
 
 class Hand:
@@ -33,6 +39,7 @@ class Hand:
         self._scan_over: float | None = None
         self._reason = ""
         self._left = threading.Event()
+        self._ask: Callable[[], int] = lambda: -1
         self.pid = 0
         """The worker's process, once it is known."""
 
@@ -41,15 +48,13 @@ class Hand:
         """Whether a worker was asked for."""
         return self._status >= 0
 
-    def make(self, template: Template, orders: Orders, ring: int, spool: int | None) -> None:
-        """Have the worker made.
+    def make(self, queue: Queue, orders: Orders, ring: int, spool: int | None) -> None:
+        """Have the worker made; until there is a template to make it, the scan waits in ring and spool.
 
-        Raises OSError when there is no template to make it.
+        Raises OSError when there will be none.
         """
-        try:
-            self._status = template.ask(orders, self._theirs, ring, spool)
-        finally:
-            self._theirs.close()
+        self._ask = lambda: queue.ask(orders, self._theirs, ring, spool)
+        self._status = self._ask()
         threading.Thread(target=self._listen, name="listen", daemon=True).start()
 
     def say(self, kind: Say, number: int = 0, payload: bytes = b"") -> bool:
@@ -73,34 +78,55 @@ class Hand:
         self._left.wait()
 
     def _listen(self) -> None:
-        self.pid = _number(self._status) or 0
         threading.Thread(target=self._watch, name="watch", daemon=True).start()
+        self.pid = self._born()
+        self._theirs.close()
+        if not self.pid:
+            self._gone(UNMADE)
+            return
         for frame in self._link.frames():
             self._heard(frame)
             if frame.kind is Say.OUTCOME:
                 return
         self._gone(self._reason or self._death())
 
+    def _born(self) -> int:
+        """The worker's process; 0 when there will be none."""
+        for _ in range(TRIES):
+            fate = told(self._status)
+            if fate is not None:
+                return fate[1] if fate[0] is Fate.BORN else 0
+            os.close(self._status)
+            try:
+                self._status = self._ask()
+            except OSError:
+                break
+        return 0
+
     def _death(self) -> str:
         """Why the worker is gone, as the template saw it."""
-        status = _number(self._status)
-        if status is None:
+        fate = told(self._status)
+        if fate is None:
             return "the worker is gone, and so is the template that made it"
-        code = os.waitstatus_to_exitcode(status)
+        code = os.waitstatus_to_exitcode(fate[1])
         if code < 0:
             return f"the reconstruction died: its process was ended by {signal.Signals(-code).name}"
         return f"the reconstruction died: its process left with exit code {code}"
 
     def _watch(self) -> None:
-        while self.pid and not self._left.wait(PERIOD):
+        while not self._left.wait(PERIOD):
             self._look()
             self._reason = self._beyond()
+            if self._reason and not self.pid:
+                self._gone(self._reason)
+            elif self._reason:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(self.pid, signal.SIGKILL)
             if self._reason:
-                os.kill(self.pid, signal.SIGKILL)
                 return
 
     def _beyond(self) -> str:
-        """Which limit the worker has passed; empty when none."""
+        """Which limit the worker has passed, or the wait for one; empty when none."""
         settings, now = self._settings, time.monotonic()
         if settings.memory and _resident(self.pid) > settings.memory:
             return f"the reconstruction passed its memory limit of {settings.memory >> 20} MiB and was ended"
@@ -109,12 +135,6 @@ class Hand:
         if self._scan_over and now - self._scan_over > settings.finish:
             return f"the reconstruction was not ready {settings.finish:g} s after the scan and was ended"
         return ""
-
-
-def _number(status: int) -> int | None:
-    """The next number that the template says of the worker: its process, then its wait status."""
-    data = os.read(status, STATUS.size)
-    return int(STATUS.unpack(data)[0]) if len(data) == STATUS.size else None
 
 
 def _resident(pid: int) -> int:

@@ -1,7 +1,9 @@
 """What in a header identifies somebody, so that it can be left out of logs, status and errors."""
 
+import json
 import re
 from collections.abc import Collection
+from functools import lru_cache
 from xml.etree import ElementTree
 
 from server.errors import ProtocolError
@@ -9,6 +11,9 @@ from server.wire.xml import checked
 
 GROUPS = ("subjectInformation", "studyInformation", "measurementInformation", "userParameterString")
 """Elements of the MRD header whose texts identify a person, a study or an institution's words for them."""
+
+DEVICES = ("institutionName", "stationName", "deviceSerialNumber", "deviceID")
+"""Elements of the system's section that identify a place or a machine."""
 
 HARMLESS = ("patientPosition", "patientGender", "relativeTablePosition", "name")
 """Elements within them that identify nobody."""
@@ -23,7 +28,7 @@ def identifiers(xml: str) -> frozenset[str]:
         root = ElementTree.fromstring(checked(xml))
     except (ProtocolError, ElementTree.ParseError):
         return frozenset()
-    groups = (each for each in root.iter() if _plain(each.tag) in GROUPS)
+    groups = (each for each in root.iter() if _plain(each.tag) in (*GROUPS, *DEVICES))
     leaves = (
         leaf for each in groups for leaf in each.iter() if not len(leaf) and _plain(leaf.tag) not in HARMLESS
     )
@@ -36,8 +41,16 @@ def without(text: str, hidden: Collection[str]) -> str:
     """The text with every hidden word replaced by ``[hidden]``, in any case, the longest first."""
     if not hidden:
         return text
-    words = "|".join(re.escape(each) for each in sorted(hidden, key=len, reverse=True))
-    return re.sub(rf"(?<![^\W_])(?:{words})(?![^\W_])", "[hidden]", text, flags=re.IGNORECASE)
+    return _any_of(frozenset(hidden)).sub("[hidden]", text)
+
+
+@lru_cache(maxsize=4)
+def _any_of(hidden: frozenset[str]) -> re.Pattern[str]:
+    """What finds the words, and those with letters beyond ASCII also as ``repr`` and JSON escape them."""
+    forms = {form for each in hidden for form in (each, ascii(each)[1:-1], ascii(each.encode())[2:-1])}
+    forms |= {json.dumps(each)[1:-1] for each in hidden}
+    words = "|".join(re.escape(each) for each in sorted(forms, key=len, reverse=True))
+    return re.compile(rf"(?<![^\W_])(?:{words})(?![^\W_])", re.IGNORECASE)
 
 
 def _plain(tag: str) -> str:

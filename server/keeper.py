@@ -19,6 +19,7 @@ from typing import Any
 
 from server import paths
 from server.access import Admission
+from server.asking import Queue
 from server.backlog import Backlog
 from server.control.voice import Voice
 from server.dependencies import query as dependencies
@@ -35,7 +36,6 @@ from server.settings import Settings
 from server.spool.careful import Careful
 from server.spool.entry import Entry, Unspooled
 from server.stream import STEP, Stream
-from server.template import Template
 from server.wire import encode
 from server.wire.decode import decode_all, text
 from server.wire.follow import Mark
@@ -46,6 +46,12 @@ log = logging.getLogger(__name__)
 
 DRAIN = 10.0
 """Seconds that a peer has to close its side after it was told the end."""
+
+ENDINGS = {
+    "cancel": "the reconstruction was cancelled on the server",
+    "stop": "the server was stopped, and the reconstruction was not ready in the time it had",
+}
+"""What a peer is told when the site ends its reconstruction."""
 
 PAUSE = 5
 """Milliseconds without data after which a block is not waited for any longer."""
@@ -58,7 +64,7 @@ class Keeper:
         self,
         connection: socket.socket | SecureSocket,
         settings: Settings,
-        template: Template,
+        queue: Queue,
         name: str = "",
         entry: Entry | Unspooled | None = None,
         threads: int = 1,
@@ -66,7 +72,7 @@ class Keeper:
         admission: Admission | None = None,
         voice: Voice | None = None,
     ) -> None:
-        self._socket, self._settings, self._template, self._name = connection, settings, template, name
+        self._socket, self._settings, self._queue, self._name = connection, settings, queue, name
         self._admission = admission or Admission(profile=settings.profile)
         self._voice = voice or Voice()
         self._peer = "{}:{}".format(*connection.getpeername()[:2])
@@ -212,7 +218,7 @@ class Keeper:
             self._conclude({"state": "spooled" if spool is not None else "refused", "error": self._busy})
             return
         try:
-            self._hand.make(self._template, orders, self._stream.ring, spool)
+            self._hand.make(self._queue, orders, self._stream.ring, spool)
         except OSError as error:
             self._fail(f"no worker could be made: {error}")
 
@@ -243,9 +249,13 @@ class Keeper:
         self._conclude({"state": "failed", "error": reason})
 
     def _heed(self) -> None:
-        """Take commands of the site: cancel ends the reconstruction, reception goes on."""
-        if any(each.get("do") == "cancel" for each in self._voice.commands()):
-            self._fail("the reconstruction was cancelled on the server")
+        """Take commands of the site: they end the reconstruction, reception goes on."""
+        for each in self._voice.commands():
+            reason = ENDINGS.get(each["do"])
+            if reason:
+                self._fail(reason)
+            if reason and (each["do"] == "stop" or not self._hand.pid):
+                self._conclude({"state": "failed", "error": reason})
 
     def _progress(self, stats: dict[str, Any]) -> None:
         self._voice.say("worker", worker_pid=self._hand.pid)

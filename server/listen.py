@@ -18,40 +18,54 @@ import zmq  # noqa: F401 - loaded once, before the forks; a context is made in n
 
 from server import paths
 from server.access import Admission, admit, allowed, guard
+from server.backoff import Backoff
 from server.control.collect import Collector
-from server.control.commands import Commands
+from server.control.commands import Commands, send
+from server.control.events import ERROR
 from server.control.folder import runtime
 from server.control.voice import Voice
-from server.errors import ScansideError
+from server.errors import AccessError, ControlError, ScansideError
 from server.folders import install
 from server.keeper import Keeper
+from server.log import belong
 from server.pseudonym import site_key
 from server.secure import SecureSocket, secure
 from server.settings import Settings
 from server.spool.folder import Spool
 from server.spool.recovery import recover
 from server.spool.retention import Retention
-from server.template import Template, start
+from server.templates import Templates
 from server.tls import server_context
 from server.wire import encode
 
 log = logging.getLogger(__name__)
 
 
+STOPPING = "the server is being stopped and takes no new scan"
+
+TOLD = 2.0
+"""Seconds that scans which outlive the grace have to tell their peers so."""
+
+LAST = 5.0
+"""Seconds that the last peers have, at the very end, to take the news that the server stops."""
+
+
 @dataclass
 class Listener:
-    """The listening socket, the template, and the keepers that live."""
+    """The listening socket, the templates, and the keepers that live."""
 
     settings: Settings
     spool: Spool
     verbose: bool = False
-    template: Template = field(init=False)
+    templates: Templates = field(init=False)
     collector: Collector = field(init=False)
-    _told: float = 0.0
-    keepers: set[int] = field(default_factory=set)
+    keepers: dict[int, str] = field(default_factory=dict)
+    """Processes with a connection each that may become a scan, and the sessions' names."""
+    refusing: set[int] = field(default_factory=set)
+    """Processes that tell a peer that came too late."""
     draining: bool = False
-    _reloads: bool = False
-    _coming: Template | None = None
+    _told: float = 0.0
+    _recollect: Backoff = field(default_factory=Backoff)
 
     def __post_init__(self) -> None:
         """Listen, then begin the template; the port accepts while it loads.
@@ -69,51 +83,51 @@ class Listener:
         self._waking, woken = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(woken, warn_on_full_buffer=False)
         self.port: int = self._socket.getsockname()[1]
-        self.template = start(self.verbose)
+        self.templates = Templates(self.verbose)
+        self.templates.begin()
         self.place = runtime(self.port)
         self.collector = Collector(self.place)
+        self._recollect.began()
         self._commands = Commands(self.place, "server")
         self._begun = time.time()
 
     def serve(self) -> None:
-        """Accept until told to drain, then wait for the running scans, up to the grace that is set."""
+        """Accept until told to drain, then wait for the running scans, up to the grace that is set.
+
+        Who comes meanwhile is told so, to the last one that waits to be accepted.
+        """
         while not self.draining:
-            sources = [self._socket.fileno(), self._waking, self._commands.fileno()]
-            sources += [self._coming.ready] if self._coming else []
-            ready, _, _ = select.select(sources, [], [], 1.0)
-            self._awake()
-            self._heed()
-            self._reap()
-            self._renew(ready)
-            if self._socket.fileno() in ready and not self.draining:
-                self._accept()
-        self._socket.close()
+            self._turn()
         self._tell()
-        self._drain()
+        until = time.monotonic() + self.settings.grace
+        while self.keepers and time.monotonic() < until:
+            self._turn()
+        self._overdue()
+        while self._accept():
+            pass
+        self._socket.close()
+        self._dismiss()
         self._commands.close()
         self.collector.stop()
 
     def drain(self) -> None:
-        """Accept no more."""
+        """Take no more scans."""
         self.draining = True
 
     def reload(self) -> None:
         """Have the next scans done with chains and plug-ins as they are now."""
-        self._reloads = True
+        self.templates.reload()
 
-    def _renew(self, ready: list[int]) -> None:
-        """Load a new template beside the old one, which leaves with its last scan once that is ready."""
-        if self._coming and self._coming.ready in ready:
-            coming, self._coming = self._coming, None
-            if coming.loaded():
-                self.template.leave()
-                self.template = coming
-            else:
-                coming.leave()
-                log.error("chains and plug-ins cannot be loaded again; the scans go on with the old ones")
-        elif self._reloads and not self._coming:
-            self._reloads = False
-            self._coming = start(self.verbose)
+    def _turn(self) -> None:
+        """Wait for something to do, and do it."""
+        own = [self._socket.fileno(), self._waking, self._commands.fileno()]
+        ready, _, _ = select.select([*own, *self.templates.sources], [], [], self.templates.patience)
+        self._awake()
+        self._heed()
+        self._reap()
+        self.templates.heed(ready)
+        if self._socket.fileno() in ready:
+            self._accept()
 
     def _heed(self) -> None:
         """Take commands, and say now and then that the server lives."""
@@ -131,6 +145,8 @@ class Listener:
             port=self.port,
             since=self._begun,
             draining=self.draining,
+            ready=self.templates.ready and not self.draining,
+            fault=self.templates.fault[:ERROR],
             limits=limits,
         )
 
@@ -138,25 +154,43 @@ class Listener:
         with contextlib.suppress(BlockingIOError):
             os.read(self._waking, 4096)
 
-    def _accept(self) -> None:
-        with contextlib.suppress(BlockingIOError, ConnectionError):
+    def _accept(self) -> bool:
+        """Take one connection; False when none waits."""
+        try:
             connection, _ = self._socket.accept()
-            with connection:
-                self._admit(connection)
+        except BlockingIOError:
+            return False
+        except ConnectionError:
+            return True
+        except OSError as error:
+            log.warning("no connection can be accepted: %s", error)
+            time.sleep(0.1)
+            return False
+        with connection:
+            self._admit(connection)
+        return True
 
     def _admit(self, connection: socket.socket) -> None:
         connection.setblocking(True)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         name = f"s-{next(self._numbers)}"
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError as error:
+            log.warning("%s: no keeper can be made: %s", name, error)
+            return
+        if pid and self.draining:
+            self.refusing.add(pid)
+        elif pid:
+            self.keepers[pid] = name
         if pid:
-            self.keepers.add(pid)
             return
         signal.set_wakeup_fd(-1)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         self._socket.close()
+        self.templates.queue.only_ask()
         _keep(self, connection, name, busy=len(self.keepers) >= self.settings.sessions)
 
     def secured(self, connection: socket.socket) -> tuple[socket.socket | SecureSocket, Admission]:
@@ -173,32 +207,51 @@ class Listener:
 
     def _reap(self) -> None:
         while True:
-            pid, status = os.waitpid(-1, os.WNOHANG)
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                break
             if not pid:
-                return
-            if pid == self.template.process:
-                log.error("the template ended with status %d; a new one is started", status)
-                self.template.leave()
-                self.template = start(self.verbose)
-            if pid == self.collector.process.pid and not self.draining:
-                log.error("the collector ended; a new one is started")
+                break
+            self.templates.died(pid, status)
+            if pid == self.collector.process.pid:
+                wait = self._recollect.ended()
+                log.error("the collector ended with status %d; a new one is started in %g s", status, wait)
+            self.keepers.pop(pid, None)
+            self.refusing.discard(pid)
+        if self._recollect.due:
+            self._recollect.began()
+            try:
                 self.collector = Collector(self.place)
-            self.keepers.discard(pid)
+            except OSError as error:
+                log.warning("no collector can be started: %s", error)
+                self._recollect.ended()
 
-    def _drain(self) -> None:
-        until = time.monotonic() + self.settings.grace
+    def _overdue(self) -> None:
+        """End the scans that still run: their peers are told, then their keepers are killed."""
+        for name in self.keepers.values():
+            log.error("%s was not ready %g s after the server was told to stop", name, self.settings.grace)
+            with contextlib.suppress(ControlError):
+                send(self.place, name, "stop")
+        until = time.monotonic() + TOLD
         while self.keepers and time.monotonic() < until:
-            select.select([self._waking], [], [], 0.5)
+            self._turn()
+        for pid in self.keepers:
+            os.kill(pid, signal.SIGKILL)
+
+    def _dismiss(self) -> None:
+        """Let those who tell the last peers finish."""
+        until = time.monotonic() + LAST
+        while (self.refusing or self.keepers) and time.monotonic() < until:
+            select.select([self._waking], [], [], 0.1)
             self._awake()
             self._reap()
-        for pid in self.keepers:
-            log.error("a scan was not ready %g s after the server was told to stop", self.settings.grace)
-            os.kill(pid, signal.SIGKILL)
 
 
 def _keep(listener: Listener, connection: socket.socket, name: str, *, busy: bool) -> None:
     """A keeper's life, in the fork."""
     settings = listener.settings
+    belong(name)
     try:
         outcome = _outcome(listener, connection, name, busy=busy)
         level = logging.WARNING if outcome["error"] else logging.INFO
@@ -224,6 +277,8 @@ def _outcome(listener: Listener, connection: socket.socket, name: str, *, busy: 
     peer: socket.socket | SecureSocket = connection
     try:
         peer, admission = listener.secured(connection)
+        if listener.draining:
+            raise AccessError(STOPPING)
         entry = listener.spool.open(connection.getpeername()[0])
     except (ScansideError, OSError) as error:
         if settings.tls_cert is None or isinstance(peer, SecureSocket):
@@ -234,7 +289,7 @@ def _outcome(listener: Listener, connection: socket.socket, name: str, *, busy: 
     return Keeper(
         peer,
         settings,
-        listener.template,
+        listener.templates.queue,
         name,
         entry,
         threads=threads,
@@ -250,8 +305,8 @@ def _refuse(connection: socket.socket | SecureSocket, reason: str) -> None:
         connection.settimeout(5)
         connection.sendall(encode.text(reason, level="error") + encode.close())
         connection.shutdown(socket.SHUT_WR)
-        waste = bytearray(1 << 16)
-        while connection.recv_into(waste):
+        until, waste = time.monotonic() + LAST, bytearray(1 << 16)
+        while connection.recv_into(waste) and time.monotonic() < until:
             pass
 
 

@@ -19,6 +19,7 @@ from server.chain import Step, build
 from server.dependencies.noise import before, keep, masked
 from server.dependencies.store import Store
 from server.engine.line import Line
+from server.identifiers import identifiers, without
 from server.parameters import apply
 from server.wire import encode
 from server.wire.header import read_header
@@ -87,6 +88,7 @@ class Reconstruction:
         self._images = any(issubclass(Image, gadget.signature()[1]) for gadget in chain)
         self._line = Line(chain, scan)
         self._labels = Labels(scan)
+        self._hidden = identifiers(assignment.header)
         self.outcome = Outcome()
         self._thread = threading.Thread(target=self._pump, name="reconstruction", daemon=True)
         for name in ignored:
@@ -154,6 +156,8 @@ class Reconstruction:
             self.outcome.dropped[type(item).__name__] += len(item.head) if isinstance(item, Readouts) else 1
 
     def _tell(self, text: str, level: str) -> None:
+        """Say it on the console and in the log, without the header's identifiers, which a gadget may know."""
+        text = without(text, self._hidden)
         log.log(logging.WARNING if level == "warning" else logging.INFO, text)
         self._reply(encode.text(text, self._profile, level))
 

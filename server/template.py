@@ -1,7 +1,7 @@
 """The template: a process that has loaded torch and the gadgets, and forks itself into workers.
 
-It runs no operation of torch and no second thread, so that a fork is sound. Requests come over one socket
-that all keepers share, each with its worker's files: link, ring, status, and the spool if there is one.
+It runs no operation of torch and no second thread, so that a fork is sound. Requests come from the queue that
+all keepers share. Told to leave (SIGUSR1), it takes no more of them and ends with its last worker.
 """
 
 import json
@@ -10,75 +10,14 @@ import os
 import select
 import signal
 import socket
-import struct
 import sys
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from server.asking import Fate, tell
 from server.link import Orders
 
 log = logging.getLogger(__name__)
-
-STATUS = struct.Struct("<i")
-"""What goes into a status pipe: first the worker's pid, then its wait status."""
-
-
-MEMORY = {
-    "MALLOC_ARENA_MAX": "1",
-    "MALLOC_MMAP_THRESHOLD_": str(4 << 20),
-    "MALLOC_TRIM_THRESHOLD_": str(4 << 20),
-}
-"""How workers manage memory: blocks are used again at once, the buffers of whole images are given back."""
-
-
-@dataclass
-class Template:
-    """The template as keepers and listener see it: where to ask."""
-
-    asking: socket.socket
-    process: int = 0
-    ready: int = -1
-    """Read end of a pipe on which the template says that it is loaded."""
-
-    def ask(self, orders: Orders, link: socket.socket, ring: int, spool: int | None) -> int:
-        """Have a worker made; the answer is the read end of its status pipe.
-
-        Raises OSError when there is no template.
-        """
-        reading, writing = os.pipe()
-        files = [link.fileno(), ring, writing, *([spool] if spool is not None else [])]
-        try:
-            socket.send_fds(self.asking, [json.dumps(asdict(orders)).encode()], files)
-        except OSError:
-            os.close(reading)
-            raise
-        finally:
-            os.close(writing)
-        return reading
-
-    def loaded(self) -> bool:
-        """Wait until the template can make workers; False when it ended before."""
-        return os.read(self.ready, 1) == b"+"
-
-    def leave(self) -> None:
-        """Ask no more: the template ends when no keeper can ask it either."""
-        self.asking.close()
-        os.close(self.ready)
-
-
-def start(verbose: bool = False) -> Template:
-    """Begin a template process; it loads while the server already accepts."""
-    asking, answering = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    reading, writing = os.pipe()
-    command = [sys.executable, "-m", "server.template", str(answering.fileno()), str(writing)]
-    environment = MEMORY | os.environ | ({"SCANSIDE_VERBOSE": "1"} if verbose else {})
-    files = (answering.fileno(), writing)
-    for file in files:
-        os.set_inheritable(file, True)
-    process = os.posix_spawn(sys.executable, command, environment)
-    answering.close()
-    os.close(writing)
-    return Template(asking, process, reading)
 
 
 @dataclass
@@ -94,48 +33,58 @@ class _Nursery:
             if not pid:
                 return
             pipe = self.children.pop(pid)
-            _tell(pipe, status)
+            tell(pipe, Fate.DIED, status)
             os.close(pipe)
 
 
-def main(answering: int, ready: int) -> None:
-    """Load, say so, and fork workers until no keeper and no listener is left to ask."""
+def main(answering: int, ready: int) -> int:
+    """Load, say so, and fork workers until nobody is left to ask, or until told to leave."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    _load()
+    try:
+        _load()
+    except Exception as error:  # the edge of a forked process
+        log.exception("the template cannot be loaded")
+        os.write(ready, f"{type(error).__name__}: {error}"[:1000].encode())
+        return 1
+    waking, woken = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    leaving: list[int] = []
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.signal(signal.SIGUSR1, lambda number, _: leaving.append(number))
+    signal.set_wakeup_fd(woken, warn_on_full_buffer=False)
     os.write(ready, b"+")
     os.close(ready)
-    asked = socket.socket(fileno=answering)
-    waking, woken = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-    signal.signal(signal.SIGCHLD, lambda *_: None)
-    signal.set_wakeup_fd(woken, warn_on_full_buffer=False)
-    nursery = _Nursery()
-    while True:
-        for source in select.select([asked.fileno(), waking], [], [])[0]:
+    asked, nursery = socket.socket(fileno=answering), _Nursery()
+    asked.setblocking(False)
+    while nursery.children or not leaving:
+        for source in select.select([waking] if leaving else [asked.fileno(), waking], [], [])[0]:
             if source == waking:
                 os.read(waking, 4096)
-            elif not _request(asked, nursery, (waking, woken)):
-                asked.close()
-                return
+            elif not leaving and not _request(asked, nursery, (waking, woken)):
+                return 0
         nursery.reap()
+    return 0
 
 
 def _request(asked: socket.socket, nursery: _Nursery, own: tuple[int, int]) -> bool:
     """Fork one worker; False when nobody can ask any more."""
-    message, files, _, _ = socket.recv_fds(asked, 1 << 16, 4)
+    try:
+        message, files, _, _ = socket.recv_fds(asked, 1 << 16, 4)
+    except BlockingIOError:  # another template was quicker
+        return True
     if not message:
         return False
     pid = os.fork()
     if not pid:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.signal(signal.SIGUSR1, signal.SIG_DFL)
         asked.close()
         for file in (*own, *nursery.children.values()):
             os.close(file)
         _be(Orders(**json.loads(message)), files)
     link, ring, status, *spool = files
     nursery.children[pid] = status
-    _tell(status, pid)
     for file in (link, ring, *spool):
         os.close(file)
     return True
@@ -148,6 +97,7 @@ def _be(orders: Orders, files: list[int]) -> None:
     from server.worker import work
 
     link, ring, status, *spool = files
+    tell(status, Fate.BORN, os.getpid())
     os.close(status)
     try:
         work(Link(socket.socket(fileno=link)), Ring.attach(ring), spool[0] if spool else None, orders)
@@ -156,13 +106,6 @@ def _be(orders: Orders, files: list[int]) -> None:
     finally:
         logging.shutdown()
         os._exit(70)
-
-
-def _tell(pipe: int, number: int) -> None:
-    try:
-        os.write(pipe, STATUS.pack(number))
-    except OSError:
-        return
 
 
 def _load() -> None:
@@ -190,4 +133,4 @@ def _load() -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]))
+    sys.exit(main(int(sys.argv[1]), int(sys.argv[2])))

@@ -17,14 +17,16 @@ from typing import Any
 from server.access import Admission
 from server.dependencies.store import site_store
 from server.errors import ProtocolError, ScansideError
+from server.identifiers import identifiers
 from server.link import Frame, Link, Orders, Say
+from server.log import belong, capture, hide
 from server.reconstruction import Outcome
 from server.ring import Ring
 from server.session import Session
 from server.wire.buffer import Buffer
 from server.wire.decode import Decoder
 from server.wire.kinds import Kind, Profile
-from server.wire.messages import Message
+from server.wire.messages import Header, Message
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +36,8 @@ PERIOD = 0.5
 
 def work(link: Link, ring: Ring, spool: int | None, orders: Orders) -> None:
     """Run one scan to its end and leave the process."""
+    belong(orders.name)
+    capture()
     _settle(orders)
     session = Session(
         lambda message: _say(link, Say.REPLY, payload=message),
@@ -58,6 +62,8 @@ def _take(session: Session, messages: Iterator[Message]) -> None:
     """Hand on what a stretch holds; content that cannot be read ends the scan with its reason."""
     try:
         for message in messages:
+            if isinstance(message, Header):
+                hide(identifiers(message.xml))
             session.take(message)
     except ScansideError as error:
         session.fail(error)

@@ -96,6 +96,8 @@ class Board:
             "port": None,
             "since": None,
             "draining": False,
+            "ready": False,
+            "fault": "",
             "limits": {},
         }
         self._http: str | None = None

@@ -17,7 +17,8 @@ from server.errors import ControlError
 LIMIT = 4096
 """The longest command [bytes]."""
 
-KNOWN = ("cancel", "drain")
+KNOWN = ("cancel", "drain", "stop")
+"""``drain`` is for the server; ``stop`` is the server's own to a scan that outlives its grace."""
 
 
 class Commands:

@@ -194,6 +194,8 @@ FIELDS: Mapping[str, Mapping[str, Check]] = {
         "port": _count,
         "since": _number,
         "draining": _flag,
+        "ready": _flag,
+        "fault": _text,
         "limits": _limits,
         "http": _word,
     },

@@ -55,6 +55,10 @@ class Server:
         shown = subprocess.run(command, env=surroundings(self.folder), capture_output=True, check=True)
         return json.loads(shown.stdout)
 
+    def ready(self, seconds=90):
+        """Wait until its template is loaded."""
+        return until(lambda: self.status()["server"]["ready"], seconds)
+
     def kill(self):
         """SIGKILL to every process at once."""
         os.killpg(self.process.pid, signal.SIGKILL)

@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from tests.endtoend.conftest import PLUGIN
 from tests.endtoend.scans import said, scan, send
 from tests.endtoend.spawn import spawned, until
 
@@ -67,6 +68,33 @@ def full(depends=True):
     return xml.replace("</ismrmrdHeader>", f"<userParameters>{words}</userParameters></ismrmrdHeader>")
 
 
+GOSSIP = (
+    PLUGIN
+    + '''
+
+import logging, sys, threading, warnings
+from re import findall
+
+from gadgets.data import Text
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gossip(Gadget):
+    """Says in every way what it knows of the patient, and dies of it."""
+
+    def process(self, stream: Iterable[Block], scan: Scan) -> Iterator[Block | Text]:
+        for text in {*findall(">([^<>]{3,})</", scan.xml), repr(scan.xml.encode())}:
+            yield Text(text=f"It is {text}!", level="warning")
+            logging.getLogger("gossip").warning("This is %s of GOSSIP", text)
+            print("out", text)
+            print("err", text.lower(), file=sys.stderr)
+            warnings.warn(f"Beware of {text}")
+        threading.Thread(target=lambda: 1 / len(scan.patient_id[:0]), name=scan.patient_id).start()
+        logging.getLogger("gossip").error("done", exc_info=ValueError(scan.xml))
+        yield from stream
+        raise ValueError(scan.xml)
+'''
+)
 WORDS = {part.lower() for text in SECRETS.values() for part in {text, *re.split(r"[\s^]", text)}}
 CHAIN = "chain:\n- Misbehave: {{how: {how}}}\n- Accumulate\n- Fourier\n- Combine\n"
 SCANS = {
@@ -82,6 +110,7 @@ SCANS = {
     "death": (CHAIN.format(how="kill"), ITEMS),
     "identifier as chain": (SECRETS["patientID"], ITEMS),
     "malformed header": ("cartesian_fft", ITEMS),
+    "gossip": ("chain:\n- Gossip\n- Accumulate\n- Fourier\n- Combine\n", ITEMS),
 }
 
 
@@ -93,7 +122,9 @@ def leaks(text):
 def traces(tmp_path_factory):
     """All that a server says and writes outside the streams, by where; and what the peers were told."""
     found = {}
-    with spawned(tmp_path_factory.mktemp("identifiers") / "state", "-v", memory=1 << 30) as server:
+    with spawned(
+        tmp_path_factory.mktemp("identifiers") / "state", "-v", plugin=GOSSIP, memory=1 << 30
+    ) as server:
         for name, (config, items) in SCANS.items():
             xml = full(depends=name != "noise")
             xml = xml.replace("</subjectInformation>", "", 1) if name.startswith("malformed") else xml
@@ -125,4 +156,8 @@ def test_no_identifier_stands_in(traces, where):
 def test_what_was_looked_through_is_not_empty(traces):
     assert all(traces[where] for where in ("log", "status", "names of files", "JSON files"))
     assert "s-1" in traces["log"]
+    for way in ("This is [hidden]", "printed: out [hidden]", "printed: err [hidden]", "Beware of [hidden]"):
+        assert way in traces["log"]
+    assert traces["log"].count("Traceback") > 2
+    assert "It is [hidden]!" in traces["texts, gossip"]
     assert "cartesian_fft" in traces["status"]

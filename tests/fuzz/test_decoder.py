@@ -1,4 +1,8 @@
-"""A short run of the fuzzer, and what longer ones have found."""
+"""A short run of the fuzzers, and what longer ones have found."""
+
+import subprocess
+import sys
+from importlib.util import find_spec
 
 import pytest
 
@@ -26,3 +30,21 @@ def test_a_prefix_of_no_namespace_is_malformed_xml():
     with pytest.raises(ProtocolError, match="unbound prefix"):
         read_meta("<ismrmrdMeta><meta><name xsi:nil='true'>x</name></meta></ismrmrdMeta>")
     assert "unbound prefix" in read_header(SPECIMEN.replace("<TR>", "<TR xsi:nil='true'>")).fault
+
+
+@pytest.mark.slow
+def test_a_coverage_guided_run_finds_nothing(tmp_path):
+    if find_spec("atheris") is None:
+        pytest.skip("atheris has no wheel for this platform")
+    command = [
+        sys.executable,
+        "-m",
+        "tests.fuzz.guided",
+        "--seconds",
+        "30",
+        "--corpus",
+        str(tmp_path / "corpus"),
+    ]
+    found = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stderr[-3000:]
+    assert "Done" in found.stderr

@@ -1,3 +1,5 @@
+import json
+
 from server.identifiers import identifiers, without
 
 HEADER = """<?xml version="1.0"?>
@@ -34,6 +36,17 @@ def test_a_text_without_them_says_the_rest():
     hidden = "no chain is called '[hidden]_[hidden]' for [hidden], operator [hidden]"
     assert without(said, identifiers(HEADER)) == hidden
     assert without("shoedoes", identifiers(HEADER)) == "shoedoes"
+
+
+def test_what_names_a_place_or_a_machine_is_found_too():
+    system = "<systemVendor>ACME</systemVendor><institutionName>St. Else</institutionName>"
+    xml = f"<h><acquisitionSystemInformation>{system}</acquisitionSystemInformation></h>"
+    assert identifiers(xml) == {"St. Else", "St.", "Else"}
+
+
+def test_letters_beyond_ascii_are_found_as_they_are_escaped():
+    for text in ("für MÜLLER", ascii("Müller"), repr("Müller".encode()), json.dumps({"a": "Müller"})):
+        assert "[hidden]" in without(text, {"Müller"})
 
 
 def test_a_header_that_is_none_hides_nothing():

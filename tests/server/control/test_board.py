@@ -95,6 +95,8 @@ def test_the_server_tells_its_own_facts():
         "port": 9002,
         "since": 2.0,
         "draining": True,
+        "ready": False,
+        "fault": "",
         "limits": {"sessions": 16},
     }
     assert found["http"] == "127.0.0.1:9003"
