@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import torch
 
 from models.errors import ModelError
+from models.sums import energy, total
 
 Transform = Callable[[torch.Tensor, tuple[int, ...]], torch.Tensor]
 """A centred unitary transform along axes; ``gadgets.arrays.to_image`` and ``to_kspace`` are some."""
@@ -237,19 +238,15 @@ def conjugate_gradients(
     image = start.clone()
     residual = right - apply(image)
     direction = residual
-    energy = _energy(residual)
-    enough = tolerance**2 * _energy(right)
+    left = energy(residual)
+    enough = tolerance**2 * energy(right)
     for _ in range(iterations):
-        if energy <= enough:
+        if left <= enough:
             break
         applied = apply(direction)
-        step = energy / float(torch.vdot(direction.flatten(), applied.flatten()).real)
+        step = left / total((direction.conj() * applied).real).real
         image = image + step * direction
         residual = residual - step * applied
-        before, energy = energy, _energy(residual)
-        direction = residual + energy / before * direction
+        before, left = left, energy(residual)
+        direction = residual + left / before * direction
     return image
-
-
-def _energy(array: torch.Tensor) -> float:
-    return float(torch.view_as_real(array).square().sum())

@@ -6,6 +6,7 @@ import torch
 
 from gadgets.arrays import resize, root_sum_of_squares, to_image, to_kspace
 from gadgets.data import Reference
+from models.sums import energy
 
 STEP = 2
 """Distance of the points where maps are computed; their images have no finer detail."""
@@ -70,7 +71,7 @@ def adaptive(images: torch.Tensor) -> torch.Tensor:
     """
     coils, height, width = images.shape
     reach = len(WINDOW) // 2
-    images = images / (float(torch.linalg.vector_norm(images)) / math.sqrt(height * width) or 1.0)
+    images = images / (math.sqrt(energy(images) / (height * width)) or 1.0)
     dominant = _dominant(images)
     padded = torch.nn.functional.pad(images, (reach, reach, reach, reach)).permute(1, 2, 0).contiguous()
     start = images.permute(1, 2, 0) + 1e-3 * dominant

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from gadgets.data import Readouts
 from gadgets.head import LAST, Flag
@@ -42,6 +43,21 @@ def test_the_order_of_lines_changes_no_byte(case):
         order = np.lexsort([random.permutation(len(lines.head)), lines.head["idx"]["repetition"]])
         shuffled = replace(lines, head=lines.head[order], data=lines.data[order])
         assert sorted(pixels(offline(chain, (xml, (noise, shuffled))))) == whole
+
+
+@pytest.mark.parametrize("chain", SCANS)
+def test_the_number_of_threads_changes_no_byte(chain):
+    """A session beside others has fewer threads; its images, and those of a replay, are the same."""
+    large = scan(columns=160, lines=160, coils=8, **SCANS[chain])
+    before = torch.get_num_threads()
+    found = []
+    try:
+        for threads in (1, 2, 3):
+            torch.set_num_threads(threads)
+            found.append(pixels(offline(chain, large)))
+    finally:
+        torch.set_num_threads(before)
+    assert found[0] == found[1] == found[2]
 
 
 def test_what_leaves_a_disturbed_scan_is_a_subset_of_what_leaves_the_whole_one(case):

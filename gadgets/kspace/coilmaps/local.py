@@ -7,6 +7,7 @@ import torch
 from gadgets.arrays import to_image
 from gadgets.image.maps import hanning
 from gadgets.kspace.coilmaps.eigen import iterate
+from models.sums import energy
 
 REACH = 3
 """A neighbourhood has 2 REACH + 1 pixels along y and x."""
@@ -26,9 +27,7 @@ def inati(lines: torch.Tensor, first: tuple[int, int], shape: tuple[int, int, in
     own (Inati, Hansen and Kellman, Proc. ISMRM 2014, 4407).
     """
     images = low_resolution(lines, first, shape)
-    images = images * (
-        math.sqrt(images.numel() / len(images)) / float(torch.linalg.vector_norm(images) or 1.0)
-    )
+    images = images * math.sqrt(images.numel() / len(images) / (energy(images) or 1.0))
     return torch.stack([_plane(images[:, z]) for z in range(shape[0])], 1).unsqueeze(0)
 
 
