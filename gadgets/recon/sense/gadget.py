@@ -1,0 +1,127 @@
+"""The SENSE gadget: coil maps and k-space in, one image in SNR units out, and what its noise is."""
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Annotated
+
+import torch
+from pydantic import Field
+
+from gadgets.arrays import to_image
+from gadgets.data import CoilMaps, Image, Kspace, Reference
+from gadgets.gadget import Gadget
+from gadgets.recon.sampling import Frame
+from gadgets.recon.sense.answer import answer, combine, sd
+from gadgets.recon.sense.pairing import Key, pairs
+from gadgets.recon.sense.plan import Plan, plan
+from gadgets.recon.sense.window import Window, window
+from gadgets.scan import Encoding, Scan
+
+PATTERNS = 8
+"""Patterns of lines, by slice, that are remembered (TGRAPPA has R of them)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sense(Gadget):
+    """The image that explains the acquired lines of all coils best, through the coil maps.
+
+    Where the lines form a lattice (any R along k1 and k2, moved or sheared), pixels unfold exactly. Any other
+    lines of a plane, embedded reference lines among them, are solved by the inverse of every column, or by
+    conjugate gradients, whichever counts fewer operations for the images to come. Images are in SNR units;
+    where the maps are 0, so is the image. With two maps (soft SENSE) the image is the root sum of squares of
+    theirs. (Pruessmann et al., MRM 42:952, 1999.)
+    """
+
+    regularization: Annotated[float, Field(ge=0)] = 0.0
+    """lambda of |A x - y|^2 + lambda |x|^2, in units of the noise: 2 / (mean square SNR) is the best guess of
+    someone who knows no more of the image than that. A^H A has eigenvalues of at most 1 per average."""
+
+    gfactor: bool = False
+    """Send the noise sd of the image, which is the g-factor, whenever it changes; asks for an exact way."""
+
+    snr: bool = False
+    """Send each image over its noise sd, too."""
+
+    def process(self, stream: Iterable[Kspace | CoilMaps | Reference], scan: Scan) -> Iterator[Image]:
+        """Give an image for each frame, and behind it its companions.
+
+        Raises DataError when a slice has no coil maps at the end, or more images than can wait do so.
+        """
+        state = _State()
+        for frame, maps in pairs(stream):
+            yield from self._images(frame, maps, scan.encoding(frame.source.encoding), state)
+
+    def _images(self, frame: Frame, maps: CoilMaps, encoding: Encoding, state: "_State") -> Iterator[Image]:
+        way, fresh = state.way(frame, maps, encoding, self)
+        lines = frame.data if frame.source.transformed else to_image(frame.data)
+        scale = state.scales.setdefault(frame.source.encoding, unit(frame, way.window))
+        found = way.window.image(way.plan.image(way.window.cut(lines, -2)))
+        image = combine(found) * scale
+        notes = {**maps.notes, "ScansideScale": scale, "ScansideSense": way.plan.name}
+        yield answer(frame, image, "image", encoding, notes)
+        if self.gfactor or self.snr:
+            noise = sd(way.noise(), found) * scale
+            if self.gfactor and (fresh or len(found) > 1):
+                yield answer(frame, noise, "gfactor", encoding, notes)
+            if self.snr:
+                yield answer(frame, torch.where(noise > 0, image / noise, 0), "snr", encoding, notes)
+
+
+def unit(frame: Frame, over: Window) -> float:
+    """The scale after which the noise sd is the g-factor: sqrt(sum_l n_l / N_total), n_l the averages."""
+    acquired = float(over.cut(frame.sampled).sum())
+    return math.sqrt(acquired / (over.k2.points * over.k1.points) * over.growth / frame.readout)
+
+
+@dataclass(eq=False)
+class _Way:
+    """What one pattern of lines and one set of maps need, kept for all their frames."""
+
+    maps: CoilMaps
+    sampled: torch.Tensor
+    window: Window
+    plan: Plan
+    readout: float
+    covariance: torch.Tensor | None = None
+
+    def noise(self) -> torch.Tensor:
+        """The noise covariance of the maps at each pixel, [map, map, z, y, x]."""
+        if self.covariance is None:
+            self.covariance = self.plan.covariance(self.window) * self.readout
+        return self.covariance
+
+
+@dataclass(eq=False)
+class _State:
+    """What lasts from image to image."""
+
+    scales: dict[int, float] = field(default_factory=dict)
+    ways: dict[Key, list[_Way]] = field(default_factory=dict)
+
+    def way(self, frame: Frame, maps: CoilMaps, encoding: Encoding, sense: Sense) -> tuple[_Way, bool]:
+        """The way of a frame, and whether it is a new one."""
+        known = self.ways.setdefault((maps.encoding, maps.slice), [])
+        for one in known:
+            if one.maps is maps and torch.equal(one.sampled, frame.sampled):
+                return one, False
+        over = window(frame.sampled, encoding)
+        chosen = plan(
+            over.maps(maps.data),
+            over.cut(frame.sampled),
+            sense.regularization,
+            frames=expected(encoding),
+            exact=sense.gfactor or sense.snr,
+        )
+        made = _Way(maps=maps, sampled=frame.sampled, window=over, plan=chosen, readout=frame.readout)
+        known[PATTERNS - 1 :] = []
+        known.insert(0, made)
+        return made, True
+
+
+def expected(encoding: Encoding) -> int:
+    """How many images of a slice share one pattern of lines, as the header promises."""
+    counts = [encoding.limit(name) for name in ("repetition", "phase", "set", "contrast")]
+    images = math.prod(limit.size for limit in counts if limit is not None)
+    patterns = math.prod(encoding.acceleration) if encoding.calibration == "interleaved" else 1
+    return max(1, images // patterns)
