@@ -31,8 +31,13 @@ MEMORY = {
     "MALLOC_ARENA_MAX": "1",
     "MALLOC_MMAP_THRESHOLD_": str(4 << 20),
     "MALLOC_TRIM_THRESHOLD_": str(4 << 20),
+    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
 }
-"""How workers manage memory: blocks are used again at once, the buffers of whole images are given back."""
+"""How workers manage memory: blocks are used again at once, the buffers of whole images are given back.
+
+Buffers come in huge pages where the system has them on request: page by page their first touch took longer
+than a Fourier transform of what they hold.
+"""
 
 
 @dataclass

@@ -56,7 +56,7 @@ def coil_image(frame: Frame, encoding: Encoding, scales: dict[int, float]) -> Co
     scale = scales.setdefault(source.encoding, unit_noise(frame.sampled, frame.readout))
     axes: tuple[int, ...] = (-2,) if source.transformed else (-2, -1)
     axes = (-3, *axes) if frame.data.shape[-3] > 1 else axes
-    data = to_image(frame.data, axes).mul_(scale)
+    data = to_image(frame.data, axes, scale)
     return CoilImage(
         data=data,
         head=image_head(frame.head, (data.shape[-3], data.shape[-2], data.shape[-1]), encoding),

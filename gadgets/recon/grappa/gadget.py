@@ -91,7 +91,7 @@ class Grappa(Gadget):
         lines = noise.lattice
         data = frame.data if source.transformed else to_image(frame.data)
         full = fill(data, state.over_x(noise.kernel, data.shape[-1]), noise.kernel, lines)
-        image = to_image(full, (-1,) if len(full) == 1 else (-4, -1)).mul_(noise.scale)
+        image = to_image(full, (-1,) if len(full) == 1 else (-4, -1), noise.scale)
         image = image.permute(2, 0, 3, 1)
         return CoilImage(
             data=image,
