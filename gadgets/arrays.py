@@ -5,7 +5,6 @@ from collections.abc import Callable
 
 import torch
 
-
 PIECE = 1 << 17
 """How many values a transform works on at a time, so that its passes over them find them in the cache."""
 
