@@ -67,7 +67,7 @@ def _by_pieces(
         piece = _alternating(rows[start : start + step], axes, fft) if start else first
         to = out[start : start + step]
         torch.mul(torch.view_as_real(piece), scale, out=torch.view_as_real(to))
-    return out.unflatten(0, array.shape[:batch])
+    return out.reshape(array.shape)
 
 
 def _alternating(
