@@ -14,6 +14,8 @@ from gadgets.head import Flag
 if TYPE_CHECKING:  # the process that keeps a connection knows these types, but never loads torch
     import torch
 
+    from gadgets.recon.view import View
+
 Value: TypeAlias = str | int | float | Sequence[str] | Sequence[int] | Sequence[float]
 """A value of an image's meta attributes."""
 
@@ -208,11 +210,29 @@ class CoilMaps:
 class CoilNoise(Protocol):
     """The noise of a coil image: knows the linear map from acquired samples to pixels."""
 
-    def sd(self, weights: torch.Tensor) -> torch.Tensor:
+    def sd(self, weights: torch.Tensor, view: View = ...) -> torch.Tensor:
         """Noise sd (of the real part as of the imaginary part) of sum_c weights[c] image[c].
 
-        ``weights`` complex64 [coil, z, y, x]; the answer is float32 [z, y, x].
+        ``weights`` complex64 [coil, z, y, x]; the answer is float32 [z, y, x]. ``view``: linear steps behind,
+        as if they had acted on the coil images; ``weights`` are then those at its pixels.
         """
+
+
+class ImageNoise(Protocol):
+    """The noise of an image, which later linear steps can follow."""
+
+    @property
+    def sd(self) -> torch.Tensor:
+        """Of the component in phase with the signal, float32 [z, y, x]."""
+
+    def filtered(self, weights: torch.Tensor) -> ImageNoise:
+        """After weights over the k-space of the image, float, broadcastable to [kz, ky, kx]."""
+
+    def cropped(self, axis: int, size: int) -> ImageNoise:
+        """Only the ``size`` pixels about the centre along an axis (negative)."""
+
+    def resampled(self, axis: int, size: int) -> ImageNoise:
+        """With ``size`` pixels along an axis (negative), by k-space that is cropped or zero-filled."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -252,6 +272,9 @@ class Image:
 
     meta: Notes = field(default_factory=dict)
     """Becomes the meta attributes."""
+
+    noise: ImageNoise | None = field(default=None, repr=False)
+    """Of g-factor, noise and SNR images: what their image's noise is, for the linear steps to come."""
 
 
 @dataclass(frozen=True, kw_only=True)

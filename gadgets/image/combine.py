@@ -7,10 +7,12 @@ from typing import Literal
 import torch
 
 from gadgets.arrays import root_sum_of_squares, weighted_sum
-from gadgets.data import CoilImage, CoilNoise, Image, Reference, Role
+from gadgets.data import CoilImage, CoilNoise, Image, ImageNoise, Reference, Role
 from gadgets.gadget import Gadget
 from gadgets.head import ImageType
+from gadgets.image.follow import over
 from gadgets.image.maps import expand, from_image, from_reference
+from gadgets.image.noise import CombinedNoise
 from gadgets.scan import Scan
 
 Key = tuple[int, int]
@@ -38,7 +40,7 @@ class Combine(Gadget):
     """Send the noise sd of the image, which is the g-factor, whenever it changes."""
 
     snr: bool = False
-    """Send each image over its noise sd: complex as the image, since filters have to act on both alike."""
+    """Send each image over its noise sd: complex as the image, so that later steps can act on that."""
 
     def process(self, stream: Iterable[CoilImage | Reference], scan: Scan) -> Iterator[Image]:
         """Give an image for the images of all coils, and behind it its companions."""
@@ -64,13 +66,15 @@ class Combine(Gadget):
         """The noise of the image: sent once for each pattern of lines, being the same for all its images."""
         key = item.encoding, int(item.head["slice"])
         if self.method == "rss":
-            sd, fresh = item.noise.sd(item.data.conj() / image.clamp(min=1e-20)), True
+            weights = item.data.conj().resolve_conj() / image.clamp(min=1e-20)
+            noise, fresh = CombinedNoise(coils=item.noise, weights=weights), True
         else:
-            sd, fresh = state.noise(key, item.noise, state.weights(key, item))
+            noise, fresh = state.noise(key, item.noise, state.weights(key, item))
+        following = noise if self.method == "adaptive" else None
         if self.gfactor and fresh:
-            yield _image(item, sd, "gfactor", self.method)
+            yield _image(item, noise.sd, "gfactor", self.method, following)
         if self.snr:
-            yield _image(item, torch.where(sd > 0, image / sd, 0.0), "snr", self.method)
+            yield _image(item, over(image, noise.sd), "snr", self.method, following)
 
 
 @dataclass(eq=False)
@@ -78,21 +82,21 @@ class _State:
     """What lasts from image to image, by slice."""
 
     maps: dict[Key, torch.Tensor] = field(default_factory=dict)
-    noises: dict[Key, list[tuple[CoilNoise, torch.Tensor, torch.Tensor]]] = field(default_factory=dict)
-    """The noise maps of the patterns seen last, with the noise and the weights that they are of."""
+    noises: dict[Key, list[tuple[torch.Tensor, CombinedNoise]]] = field(default_factory=dict)
+    """The noise of the patterns seen last, with the maps that its weights are of."""
 
     last: tuple[torch.Tensor, torch.Tensor] | None = None
 
-    def noise(self, key: Key, noise: CoilNoise, weights: torch.Tensor) -> tuple[torch.Tensor, bool]:
-        """The noise map, and whether it is a new one."""
+    def noise(self, key: Key, noise: CoilNoise, weights: torch.Tensor) -> tuple[CombinedNoise, bool]:
+        """The noise of the combined image, and whether it is a new one."""
         known = self.noises.setdefault(key, [])
         maps = self.maps[key]
-        for of, under, sd in known:
-            if of == noise and under is maps:
-                return sd, False
+        for under, combined in known:
+            if combined.coils == noise and under is maps:
+                return combined, False
         known[PATTERNS - 1 :] = []
-        known.insert(0, (noise, maps, noise.sd(weights)))
-        return known[0][2], True
+        known.insert(0, (maps, CombinedNoise(coils=noise, weights=weights)))
+        return known[0][1], True
 
     def weights(self, key: Key, item: CoilImage) -> torch.Tensor:
         """The conjugate maps of the slice; the last ones are kept, since its images follow each other."""
@@ -105,7 +109,9 @@ class _State:
         return self.last[1]
 
 
-def _image(item: CoilImage, data: torch.Tensor, role: Role, method: str) -> Image:
+def _image(
+    item: CoilImage, data: torch.Tensor, role: Role, method: str, noise: ImageNoise | None = None
+) -> Image:
     head = item.head.copy()
     head["image_type"] = ImageType.COMPLEX if data.is_complex() else ImageType.MAGNITUDE
     return Image(
@@ -113,4 +119,5 @@ def _image(item: CoilImage, data: torch.Tensor, role: Role, method: str) -> Imag
         head=head,
         role=role,
         meta={**item.notes, "ScansideEncoding": item.encoding, "ScansideCombine": method},
+        noise=noise,
     )

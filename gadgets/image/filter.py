@@ -1,7 +1,9 @@
-"""Filters over k-space that leave the noise its standard deviation."""
+"""Filters over k-space that leave white noise its standard deviation."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import reduce
+from operator import add, mul
 from typing import Annotated, Literal
 
 import torch
@@ -10,8 +12,8 @@ from pydantic import Field
 from gadgets.arrays import to_image, to_kspace
 from gadgets.data import Image
 from gadgets.gadget import Map
-from gadgets.image.history import noted
-from gadgets.recon.sampling import extent
+from gadgets.image.follow import step
+from gadgets.recon.sampling import extent, places, sampled_part
 from gadgets.scan import Scan
 
 Shape = Literal["gaussian", "hanning", "tapered"]
@@ -22,12 +24,12 @@ class KspaceFilter(Map):
     """Weight the k-space of the image along x and y, and z where there is one.
 
     The weights run over the sampled part of k-space, as the image's meta state it, and their mean square
-    there is 1, so that white noise keeps its sd. Acts on complex images of role ``image`` and ``snr``; all
-    others pass.
+    there is 1, so that white noise keeps its sd. Acts on complex images; g-factor, noise and SNR maps follow,
+    or say that they are those of the image before (``ScansideNoiseOf``).
     """
 
     shape: Shape = "gaussian"
-    """``gaussian``: exp(-sigma^2 x^2 / 2), ``hanning``, or ``tapered``: 1 but for Hanning edges."""
+    """``gaussian``: exp(-sigma^2 x^2 / 2), ``hanning``, or ``tapered``: 1 but for Hanning edges (Tukey)."""
 
     sigma: Annotated[float, Field(gt=0)] = 1.0
     """Of the Gaussian; x runs from -1 to 1."""
@@ -35,29 +37,54 @@ class KspaceFilter(Map):
     width: Annotated[float, Field(gt=0, le=1)] = 0.15
     """Part of x, from each end, that the edges of ``tapered`` take."""
 
+    axes: Annotated[str, Field(pattern="^(x?y?z?)$", min_length=1)] = "xyz"
+    """Along which axes, in this order."""
+
+    elliptical: bool = False
+    """One window over the distance from the centre, instead of the product of one for each axis."""
+
     def one(self, item: Image, scan: Scan) -> Image:
-        """The filtered image."""
-        if item.role not in ("image", "snr") or not item.data.is_complex():
+        """The filtered image, or the map that follows it."""
+        if not item.data.is_complex() and (item.role != "gfactor" and item.role != "noise"):
             return item
-        axes = tuple(axis for axis in (-3, -2, -1) if item.data.shape[axis] > 1)
-        kspace = to_kspace(item.data, axes)
+        shape = item.data.shape[-3:]
+        axes = tuple(axis for axis in (-3, -2, -1) if shape[axis] > 1 and "zyx"[axis] in self.axes)
+        if not axes:
+            return item
+        weights = self.weights(shape, axes, item)
+
+        def act(data: torch.Tensor) -> torch.Tensor:
+            return filtered(data, weights.to(torch.float32), axes)
+
+        return step(item, act, lambda noise: noise.filtered(weights), f"KspaceFilter {self.shape}")
+
+    def weights(self, shape: torch.Size, axes: tuple[int, ...], item: Image) -> torch.Tensor:
+        """The filter over the k-space of an image of ``shape`` (z, y, x), float64, 1 along other axes."""
+        place, within = [], []
         for axis in axes:
-            kspace *= self.weights(item.data.shape[axis], *extent(item.meta, "ZYX"[axis])).reshape(
-                [-1] + [1] * (-1 - axis)
-            )
-        return replace(item, data=to_image(kspace, axes), meta=noted(item.meta, f"KspaceFilter {self.shape}"))
-
-    def weights(self, size: int, first: float = -1.0, last: float = 1.0) -> torch.Tensor:
-        """The filter over ``size`` samples, float32, of which those from first to last were acquired.
-
-        ``first`` and ``last`` are in units of half the size from the centre.
-        """
-        place = (torch.arange(size, dtype=torch.float64) - size // 2) / (size / 2)
-        inside = (place > first - 0.5 / size) & (place < last - 0.5 / size)
-        x = (place / max(-first, last)).clamp(-1, 1)
-        if self.shape == "gaussian":
-            weights = torch.exp(-0.5 * (self.sigma * x) ** 2)
+            first, last = extent(item.meta, "ZYX"[axis])
+            size = shape[axis]
+            along = [-1] + [1] * (-1 - axis)
+            reach = max(-first, last)
+            place.append((places(size) / reach).clamp(-1, 1).abs().reshape(along))
+            within.append(sampled_part(size, first, last).to(torch.float64).reshape(along))
+        if self.elliptical:
+            distance = reduce(add, [each.square() for each in place]).sqrt()
+            weights = self.window(distance)
         else:
-            width = self.width if self.shape == "tapered" else 1.0
-            weights = 0.5 - 0.5 * torch.cos(math.pi * ((1 - x.abs()) / width).clamp(max=1))
-        return (weights / weights[inside].square().mean().sqrt()).to(torch.float32)
+            weights = reduce(mul, [self.window(each) for each in place])
+        there = reduce(mul, within).expand_as(weights)
+        weights = weights / math.sqrt(float((weights.square() * there).sum() / there.sum()))
+        return weights.reshape([1] * (3 - weights.dim()) + list(weights.shape))
+
+    def window(self, x: torch.Tensor) -> torch.Tensor:
+        """The filter at distances x from the centre, 1 at the edge of what was sampled."""
+        if self.shape == "gaussian":
+            return torch.exp(-0.5 * (self.sigma * x) ** 2)
+        width = self.width if self.shape == "tapered" else 1.0
+        return 0.5 - 0.5 * torch.cos(math.pi * ((1 - x) / width).clamp(0, 1))
+
+
+def filtered(data: torch.Tensor, weights: torch.Tensor, axes: tuple[int, ...]) -> torch.Tensor:
+    """Complex images with weights over their k-space along ``axes`` (negative)."""
+    return to_image(to_kspace(data, axes).mul_(weights), axes)

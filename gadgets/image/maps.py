@@ -121,8 +121,13 @@ def _eigenvectors(neighbours: torch.Tensor, start: torch.Tensor, shift: float) -
 def interpolate(array: torch.Tensor, axis: int, size: int) -> torch.Tensor:
     """Linear interpolation along an axis (negative) to ``size`` points of the same field of view."""
     have = array.shape[axis]
-    place = (torch.arange(size, dtype=torch.float64) - size // 2) * have / size + have // 2
-    place = place.clamp(0, have - 1)
+    return at_places(array, axis, (torch.arange(size, dtype=torch.float64) - size // 2) * have / size)
+
+
+def at_places(array: torch.Tensor, axis: int, places: torch.Tensor) -> torch.Tensor:
+    """Linear interpolation along an axis (negative) at ``places``, in points from the centre n // 2."""
+    have = array.shape[axis]
+    place = (places + have // 2).clamp(0, have - 1)
     first = place.floor().long()
     part = (place - first).to(torch.float32).reshape([-1] + [1] * (-1 - axis))
     after = (first + 1).clamp(max=have - 1)

@@ -78,3 +78,16 @@ def extent(notes: Notes, axis: str) -> tuple[float, float]:
     """Where k-space was sampled along X, Y or Z, in units of half the matrix from the centre: from, to."""
     first, last = notes.get(f"ScansideSampled{axis}", (-1.0, 1.0))  # type: ignore[misc]
     return float(first), float(last)
+
+
+def places(size: int) -> torch.Tensor:
+    """Where the points of an axis of k-space lie, in halves of it from the centre, float64 [size]."""
+    return (torch.arange(size, dtype=torch.float64) - size // 2) / (size / 2)
+
+
+def sampled_part(size: int, first: float, last: float) -> torch.Tensor:
+    """Which points of an axis of k-space lie between two places, bool [size]; an only point does."""
+    if size == 1:
+        return torch.ones(1, dtype=torch.bool)
+    place = places(size)
+    return (place > first - 0.5 / size) & (place < last - 0.5 / size)

@@ -17,7 +17,7 @@ from gadgets.recon.grappa.kernel import Kernel, calibrate
 from gadgets.recon.grappa.lattice import lattice
 from gadgets.recon.grappa.noise import GrappaNoise
 from gadgets.recon.grappa.synthesis import fill
-from gadgets.recon.sampling import Frame, frames, reach, unit_noise
+from gadgets.recon.sampling import Frame, extent, frames, reach, unit_noise
 from gadgets.scan import Scan
 
 WAITING = 64
@@ -144,7 +144,13 @@ class _State:
         lines = lattice(frame.sampled, kernel.acceleration, encoding, put_back=put_back)
         scale = unit_noise(frame.sampled * lines.source, frame.readout) / kernel.acceleration
         scale = self.scales.setdefault(frame.source.encoding, scale)
-        noise = GrappaNoise(kernel=kernel, lattice=lines, scale=scale, readout=frame.readout)
+        noise = GrappaNoise(
+            kernel=kernel,
+            lattice=lines,
+            scale=scale,
+            points=frame.data.shape[-1],
+            readout=extent(frame.source.notes, "X"),
+        )
         known[PATTERNS - 1 :] = []
         known.insert(0, (frame.sampled, noise))
         return noise

@@ -28,16 +28,28 @@ class Kernel:
         used = self.weights.shape[1]
         return -((used - 1) // 2), used // 2
 
+    @property
+    def lags(self) -> range:
+        """Shifts along k0 from a sample made to those used."""
+        return _lags(self.weights.shape[0])
+
     def over_x(self, points: int) -> torch.Tensor:
         """The weights at each position of the readout, complex64 [x, ky, missing line, coil made, coil used].
 
         A convolution along k0 is a product along x: W(x) = sum_d w(d) exp(-2 pi i d (x - n // 2) / n).
         """
-        lags = _lags(self.weights.shape[0])
-        weights: torch.Tensor = torch.tensordot(
-            _waves(lags, points, self.weights.device), self.weights, dims=1
-        )
+        return self.at(torch.arange(points, dtype=torch.float64) - points // 2, points)
+
+    def at(self, places: torch.Tensor, points: int) -> torch.Tensor:
+        """The same at some places, in pixels from the centre n // 2 of a readout of n = ``points``."""
+        waves = _waves(self.lags, places.to(self.weights.device), points)
+        weights: torch.Tensor = torch.tensordot(waves, self.weights, dims=1)
         return weights
+
+    def by_lag(self, places: torch.Tensor, points: int) -> torch.Tensor:
+        """The same before the sum over d, complex64 [x, d, ky, missing line, coil made, coil used]."""
+        waves = _waves(self.lags, places.to(self.weights.device), points)
+        return waves[:, :, None, None, None, None] * self.weights
 
 
 def calibrate(
@@ -84,12 +96,10 @@ def _lags(width: int) -> range:
     return range(-((width - 1) // 2), width // 2 + 1)
 
 
-def _waves(lags: range, points: int, device: torch.device) -> torch.Tensor:
-    """exp(-2 pi i d (x - n // 2) / n), complex64 [x, d]."""
-    x = torch.arange(points, dtype=torch.float64, device=device) - points // 2
-    angle = (
-        -2 * math.pi / points * torch.outer(x, torch.tensor(list(lags), dtype=torch.float64, device=device))
-    )
+def _waves(lags: range, places: torch.Tensor, points: int) -> torch.Tensor:
+    """exp(-2 pi i d x / n) for places x from the centre, complex64 [x, d]."""
+    shifts = torch.tensor(list(lags), dtype=torch.float64, device=places.device)
+    angle = -2 * math.pi / points * torch.outer(places, shifts)
     return torch.polar(torch.ones_like(angle), angle).to(torch.complex64)
 
 
@@ -111,7 +121,8 @@ def _products(sources: torch.Tensor, targets: torch.Tensor, width: int, points: 
 
     complex64 [lag from 1 - width to width - 1, source, source and target].
     """
-    waves = _waves(range(1 - width, width), points, sources.device).T
+    places = torch.arange(points, dtype=torch.float64, device=sources.device) - points // 2
+    waves = _waves(range(1 - width, width), places, points).T
     shape = (sources.shape[2], sources.shape[2] + targets.shape[2])
     total = sources.new_zeros((len(waves), shape[0] * shape[1]))
     for start in range(0, points, POINTS):

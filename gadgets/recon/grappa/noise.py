@@ -7,9 +7,14 @@ import torch
 
 from gadgets.recon.grappa.kernel import Kernel
 from gadgets.recon.grappa.lattice import Lattice
+from gadgets.recon.sampling import sampled_part
+from gadgets.recon.view import PLAIN, View
 
 MOST_VALUES = 1 << 21
 """How many complex values are worked on at a time."""
+
+SMALLEST = 1e-7
+"""Parts of the pattern that hold less of its variance, relative to the greatest, are left out."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -28,53 +33,94 @@ class GrappaNoise:
     scale: float
     """The image's scale, beyond the unitary transform."""
 
-    readout: float = 1.0
-    """Fraction of the readout that was sampled."""
+    points: int
+    """Points of the readout as GRAPPA saw it, sampled or not."""
 
-    def sd(self, weights: torch.Tensor) -> torch.Tensor:
-        """Noise sd of sum_c weights[c] image[c]; weights [coil, z, y, x], the answer [z, y, x]."""
-        over_x = self.kernel.over_x(weights.shape[-1]).permute(0, 3, 1, 2, 4).flatten(2)
-        return torch.stack([self._plane(weights[:, z], over_x) for z in range(weights.shape[1])])
+    readout: tuple[float, float] = (-1.0, 1.0)
+    """From where to where of it was sampled, in halves of it from the centre."""
 
-    def _plane(self, weights: torch.Tensor, over_x: torch.Tensor) -> torch.Tensor:
+    def sd(self, weights: torch.Tensor, view: View = PLAIN) -> torch.Tensor:
+        """Noise sd of sum_c weights[c] image[c]; weights [coil, z, y, x], the answer [z, y, x].
+
+        With weights H over k-space a line s adds H(s + d) exp(i theta d) S_d. Where they vary along k0, too,
+        the kernel's shifts along k0 count like those along k1.
+        """
+        terms = self._terms(view)
+        return torch.stack([self._plane(weights[:, z], view, terms) for z in range(weights.shape[1])])
+
+    def _plane(self, weights: torch.Tensor, view: View, terms: "Terms") -> torch.Tensor:
         """The map of one plane, worked on by columns: the products of all lines y share one factor."""
         coils, height, width = weights.shape
-        shifts, mix = self._mix(height)
+        mix = self._mix(view.places(-2, self.lattice.source.shape[1]), terms)
+        places = view.places(-1, self.points)
         turned = weights.permute(2, 1, 0).contiguous()
-        step = max(1, MOST_VALUES // (height * coils * len(shifts)))
+        count = len(terms.shifts)
+        step = max(1, MOST_VALUES // (height * coils * count))
         out = weights.new_empty((width, height), dtype=torch.float32)
         for start in range(0, width, step):
             columns = turned[start : start + step]
-            count = len(columns)
-            served = weights.new_empty((height, len(shifts), count, coils))
+            kernel = terms.kernel(self.kernel, places[start : start + step], self.points)
+            served = weights.new_empty((height, count, len(columns), coils))
             served[:, 0] = columns.transpose(0, 1)
-            made = (columns @ over_x[start : start + step]).reshape(count, height, len(shifts) - 1, coils)
+            made = (columns @ kernel).reshape(len(columns), height, count - 1, coils)
             served[:, 1:] = made.permute(1, 2, 0, 3)
             adds = torch.view_as_real(mix @ served.flatten(2)).square_()
-            out[start : start + step] = adds.reshape(height, mix.shape[1], count, -1).sum((1, 3)).T
-        return out.sqrt_().T * (self.scale * math.sqrt(self.readout / self.lattice.source.numel()))
+            out[start : start + step] = adds.reshape(height, mix.shape[1], len(columns), -1).sum((1, 3)).T
+        return out.sqrt_().T * (self.scale / math.sqrt(self.lattice.source.numel()))
 
-    def _mix(self, height: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """The shifts d, and F^T exp(i theta d), complex64 [y, rank, shift]."""
-        shifts, factor = self._pattern()
-        y = torch.arange(height, dtype=torch.float64) - height // 2
-        angle = 2 * math.pi / height * torch.outer(y, shifts)
-        mix = factor.T * torch.polar(torch.ones_like(angle), angle)[:, None, :]
-        return shifts, mix.to(torch.complex64)
+    def _mix(self, places: torch.Tensor, terms: "Terms") -> torch.Tensor:
+        """F^T exp(i theta d), complex64 [y, rank, term]."""
+        angle = 2 * math.pi / self.lattice.source.shape[1] * torch.outer(places, terms.shifts)
+        mix = terms.factor.T * torch.polar(torch.ones_like(angle), angle)[:, None, :]
+        return mix.to(torch.complex64)
 
-    def _pattern(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """The shifts d, 0 first, and a factor F of B = F F^T, [shift, rank]; float64."""
+    def _terms(self, view: View) -> "Terms":
+        """The shifts, 0 first, and a factor of their matrix B, the weights of the view in it."""
+        lags = list(self.kernel.lags) if view.along_x else None
         step, (first, last) = self.lattice.acceleration, self.kernel.sources
-        served = [self.lattice.kept]
-        shifts = [0]
-        for line in range(first, last + 1):
-            for missing in range(1, step):
-                shifts.append(missing - line * step)
-                served.append(self.lattice.source & _shifted(self.lattice.made, shifts[-1]))
-        masks = torch.stack(served).flatten(1).to(torch.float64)
-        values, vectors = torch.linalg.eigh(masks * self.lattice.variance.flatten() @ masks.T)
-        chosen = values > 1e-9 * values[-1]
-        return torch.tensor(shifts, dtype=torch.float64), vectors[:, chosen] * values[chosen].sqrt()
+        shifts = [missing - line * step for line in range(first, last + 1) for missing in range(1, step)]
+        served = [(0, 0, self.lattice.kept)]
+        for lag in lags or [0]:
+            served += [(d, lag, self.lattice.source & _shifted(self.lattice.made, d)) for d in shifts]
+        part = sampled_part(self.points, *self.readout).to(torch.float64)
+        power = part if lags else part.mean(0, keepdim=True)
+        lines, size = self.lattice.source.shape
+        over = view.over((lines, size, self.points if lags else 1))
+        matrix = torch.zeros(len(served), len(served), dtype=torch.float64)
+        for k2 in range(lines):
+            adds = self.lattice.variance[k2, :, None] * power
+            rows = torch.stack(
+                [mask[k2, :, None] * over[k2].roll((-shift, lag), (0, 1)) for shift, lag, mask in served]
+            ).flatten(1)
+            matrix += (rows * adds.flatten()) @ rows.T
+        values, vectors = torch.linalg.eigh(matrix / len(power))
+        chosen = values > SMALLEST * values[-1]
+        return Terms(
+            shifts=torch.tensor([float(shift) for shift, _, _ in served]).to(torch.float64),
+            factor=vectors[:, chosen] * values[chosen].sqrt(),
+            lags=lags,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Terms:
+    """The ways in which a sample adds to a pixel: itself, and through the samples that are made from it."""
+
+    shifts: torch.Tensor
+    """float64, [term]: along k1."""
+
+    factor: torch.Tensor
+    """F of B = F F^T, float64 [term, rank]."""
+
+    lags: list[int] | None
+    """Those along k0 that are terms of their own, slowest; None: the kernel's sum over them is one."""
+
+    def kernel(self, kernel: Kernel, places: torch.Tensor, points: int) -> torch.Tensor:
+        """The kernel at some places of the readout, complex64 [x, coil made, term and coil used]."""
+        if self.lags is None:
+            return kernel.at(places, points).permute(0, 3, 1, 2, 4).flatten(2)
+        each = kernel.by_lag(places, points)
+        return each.permute(0, 4, 1, 2, 3, 5).flatten(2)
 
 
 def _shifted(made: torch.Tensor, shift: int) -> torch.Tensor:

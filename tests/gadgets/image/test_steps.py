@@ -30,6 +30,11 @@ def scan_of(matrix, fov):
     return Scan(encodings=(Encoding(encoded=space, recon=space),))
 
 
+def line(gadget, size):
+    """The weights along one axis."""
+    return gadget.weights((1, 1, size), (-1,), image(torch.zeros(1, 1, 1, size)))[0, 0].float()
+
+
 def sd(data):
     return float(data.abs().square().mean() / 2) ** 0.5
 
@@ -38,7 +43,7 @@ def sd(data):
 @pytest.mark.parametrize("size", [64, 65])
 def test_filters_have_unit_mean_square_and_leave_white_noise_its_sd(white, shape, size):
     gadget = KspaceFilter(shape=shape)
-    weights = gadget.weights(size)
+    weights = line(gadget, size)
     assert float(weights.square().mean()) == pytest.approx(1)
     assert torch.equal(
         weights[size // 2 + 1 :],
@@ -50,7 +55,21 @@ def test_filters_have_unit_mean_square_and_leave_white_noise_its_sd(white, shape
 def test_the_gaussian_is_that_of_its_formula():
     x = (torch.arange(16) - 8) / 8
     expected = torch.exp(-(x**2) / 2)
-    torch.testing.assert_close(KspaceFilter().weights(16), expected / expected.square().mean().sqrt())
+    torch.testing.assert_close(line(KspaceFilter(), 16), expected / expected.square().mean().sqrt())
+
+
+def test_axes_are_filtered_alone_or_by_one_window_over_the_distance(white):
+    item = image(white(1, 1, 24, 32))
+    shape, axes = item.data.shape[-3:], (-2, -1)
+    assert KspaceFilter(axes="y").one(item, SCAN).data.shape == item.data.shape
+    along_y = KspaceFilter(axes="y").weights(shape, (-2,), item)
+    assert along_y.shape == (1, 24, 1)
+    round_one = KspaceFilter(shape="hanning", elliptical=True).weights(shape, axes, item)[0]
+    assert float(round_one.square().mean()) == pytest.approx(1)
+    assert round_one[12, 8] == round_one[6, 16]
+    assert float(round_one[1, 2]) == 0
+    product = KspaceFilter(elliptical=False).weights(shape, axes, item)
+    torch.testing.assert_close(product, KspaceFilter(elliptical=True).weights(shape, axes, item))
 
 
 def test_the_filter_runs_over_what_was_sampled(white):
@@ -62,9 +81,18 @@ def test_the_filter_runs_over_what_was_sampled(white):
     assert sd(after) == pytest.approx(sd(before), rel=0.03)
 
 
-def test_other_roles_and_real_images_are_not_filtered(white):
-    for item in (image(white(1, 1, 8, 8), "gfactor"), image(white(1, 1, 8, 8).abs())):
-        assert KspaceFilter().one(item, SCAN) is item
+def test_real_images_are_not_filtered(white):
+    item = image(white(1, 1, 8, 8).abs())
+    assert KspaceFilter().one(item, SCAN) is item
+
+
+def test_a_map_that_cannot_follow_says_so(white):
+    item = image(white(1, 1, 8, 8).abs(), "gfactor")
+    out = KspaceFilter().one(item, SCAN)
+    assert out.data is item.data
+    assert out.meta["ScansideNoiseOf"] == "unfiltered"
+    out = Resize().one(item, scan_of((16, 16, 1), (8, 8, 1)))
+    assert out.meta["ScansideNoiseOf"] == "unfiltered"
 
 
 def test_zero_filling_keeps_noise_sd_and_signal(white):
