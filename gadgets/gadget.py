@@ -32,6 +32,9 @@ class Gadget:
         extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False
     )
 
+    open_ended: ClassVar[bool] = False
+    """It may give any of the types that it names, and nobody knows which: a chain may end with it."""
+
     def process(self, stream: Iterable[Any], scan: Scan) -> Iterator[Any]:
         """Turn the items of the stream into others. The annotations of the subclass say which."""
         raise NotImplementedError(f"{type(self).__name__} has no process")

@@ -115,14 +115,19 @@ def override(steps: Sequence[Step], values: Mapping[str, Any]) -> list[Step]:
     return changed
 
 
-def build(steps: Iterable[Step]) -> list[Gadget]:
+def build(
+    steps: Iterable[Step], begins: tuple[type, ...] = SOURCE, ends: tuple[type, ...] = SINK
+) -> list[Gadget]:
     """The gadgets of a chain, checked: parameters by their declarations, types from one to the next.
+
+    ``begins`` are the types that enter it, ``ends`` those that it may end with, beside Block.
 
     Raises ChainError for anything that cannot run.
     """
     chain = [_made(step) for step in steps]
-    left = check(chain, SOURCE)
-    stuck = sorted(kind.__name__ for kind in left if not issubclass(kind, (*SINK, Block)))
+    left = check(chain, begins)
+    doubtful = {kind for gadget in chain if gadget.open_ended for kind in gadget.signature()[1]}
+    stuck = sorted(kind.__name__ for kind in left - doubtful if not issubclass(kind, (*ends, Block)))
     if stuck:
         raise ChainError(f"the chain ends with {', '.join(stuck)}, which cannot be sent; a gadget is missing")
     return chain

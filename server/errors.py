@@ -7,6 +7,7 @@ __all__ = [
     "ChainError",
     "ControlError",
     "DataError",
+    "ExternalError",
     "Interrupted",
     "ModelError",
     "ProtocolError",
@@ -24,3 +25,7 @@ class AccessError(ScansideError):
 
 class ControlError(ScansideError):
     """A server cannot be asked or told: none runs, or its runtime folder is not usable."""
+
+
+class ExternalError(ScansideError):
+    """Another program that is a step of the chain failed, or does not answer."""

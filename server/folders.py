@@ -9,6 +9,7 @@ from pathlib import Path
 
 from server import paths
 from server.errors import AccessError
+from server.external import programs
 from server.settings import Settings
 
 
@@ -28,12 +29,16 @@ def checked_folder(folder: Path) -> Path:
 
 
 def install(settings: Settings) -> None:
-    """Check the folders of plug-ins and chains, and let this process and those that it starts use them.
+    """Check the folders of plug-ins, chains and other programs; this process and its children may use them.
 
     Raises AccessError for a folder that others may write.
     """
     for name, folders in ((paths.PLUGINS, settings.plugins), (paths.CONFIGS, settings.configs)):
         os.environ[name] = os.pathsep.join(str(checked_folder(each)) for each in folders)
+    for program in settings.external:
+        for folder in program.path:
+            checked_folder(folder)
+    programs.install(settings.external)
 
 
 def plugged() -> list[Path]:

@@ -63,6 +63,7 @@ def find(name: str) -> type[Gadget]:
 def _built_in() -> Iterator[type[Gadget]]:
     for module in pkgutil.walk_packages(gadgets.__path__, "gadgets."):
         yield from _members(module.name)
+    yield from _members("server.external.gadget")
 
 
 def _plugged() -> Iterator[type[Gadget]]:

@@ -11,6 +11,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from server import paths
 from server.errors import ScansideError
+from server.external.programs import Programs
 from server.peers import Folders, Networks, Peer
 from server.wire.kinds import Limits, Profile
 
@@ -89,6 +90,9 @@ class Settings:
 
     replies: int = 2 << 30
     """Bytes of replies that may wait for a peer that does not read, most of them on the disk."""
+
+    external: Programs = ()
+    """Programs that chains may use as a step, ``[[external]]``; from the environment as JSON."""
 
     expiry: float = 48 * 3600.0
     """Seconds that noise and coil measurements are kept for the scans that depend on them."""

@@ -43,10 +43,13 @@ def marked_fields(kind: type[Gadget]) -> frozenset[str]:
 def wire_safe(steps: Iterable[Step]) -> None:
     """Let the steps of a chain that a peer wrote out pass.
 
-    Raises AccessError for a field that only this site may set, by its name.
+    Raises AccessError for a field that only this site may set, by its name, and for a program that the site
+    does not allow to peers.
     """
     for step in steps:
         kind = find(step.name)
+        if admit := getattr(kind, "admit", None):
+            admit(step.parameters)
         names = {alias: name for name in site_fields(kind) for alias in (name, *_aliases(kind, name))}
         for given in step.parameters:
             if given in names:

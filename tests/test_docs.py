@@ -205,10 +205,12 @@ def filled(page, **tables):
 
 
 def deployed():
+    from server.external.programs import Program
     from server.peers import Peer
     from server.settings import Settings
 
-    return filled("deploy.md", settings=table(Settings, flags()), peers=table(Peer))
+    made = {"settings": table(Settings, flags()), "peers": table(Peer), "external": table(Program)}
+    return filled("deploy.md", **made)
 
 
 def mapped():

@@ -231,3 +231,9 @@ LAST = {"Prewhiten": "MeasureNoise"}
 
 COMMUTING = {"Prewhiten": ("AlignEcho", "RemoveOversampling")}
 """Steps that may trade places, and do where that saves work: what is cropped need not be whitened."""
+
+BUCKETS = ("AcquisitionAccumulateTriggerGadget", "FlagTriggerGadget")
+"""Behind these the stream carries buckets."""
+
+SINGLE = "ImageArraySplitGadget"
+"""Before it generic gadgets give arrays of images, behind it single ones."""

@@ -9,7 +9,7 @@ from server.errors import ChainError
 from server.gadgetron.classes import ABSENT_WRITERS, GADGETS, READERS, WRITERS
 from server.gadgetron.nodes import Configuration, Elsewhere, Outside, Parallel, Part, Stream, read
 from server.gadgetron.rules import Idle, Only, Rule, Sets, same, value_of
-from server.gadgetron.table import COMMUTING, LAST, RULES
+from server.gadgetron.table import BUCKETS, COMMUTING, LAST, RULES, SINGLE
 from server.step import Step
 
 
@@ -48,7 +48,7 @@ class _Work:
                 case Parallel():
                     self.absent.append(f"parallel {node.branch.kind} ... {node.merge.kind}")
                 case Outside():
-                    self.absent.append(f"external {node.module or node.address}")
+                    self._outside(node)
 
     def _part(self, part: Part) -> None:
         rule = RULES.get(part.kind)
@@ -62,6 +62,18 @@ class _Work:
         self.met.append(part.kind)
         self.steps += [Step(name, dict(parameters)) for name, parameters in rule.steps]
         self._set(part, rule)
+
+    def _outside(self, node: Outside) -> None:
+        """Another program: it is given k-space and images in the form that stands at this place there."""
+        if node.language not in ("", "python"):
+            self.absent.append(f"external {node.module} in {node.language}")
+            return
+        said: dict[str, Any] = {"name": node.module or node.address, "configuration": node.configuration}
+        said |= {"target": node.target} if node.target else {}
+        said |= {"address": node.address} if node.address else {}
+        said |= {"kspace": "bucket"} if self.met and self.met[-1] in BUCKETS else {}
+        arrays = any(kind.startswith("GenericRecon") for kind in self.met) and SINGLE not in self.met
+        self.steps.append(Step("External", {**said, "images": "array"} if arrays else said))
 
     def _set(self, part: Part, rule: Rule) -> None:
         values: dict[str, Any] = {}

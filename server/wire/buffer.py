@@ -1,10 +1,10 @@
 """The receive buffer: bytes as they come, messages as soon as they are complete."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from server.wire.decode import Decoder
 from server.wire.kinds import Limits
-from server.wire.messages import Message
 
 SIZE = 1 << 20
 """The budget of a block [bytes], measured best on CPU; one message above it makes the buffer grow."""
@@ -13,13 +13,13 @@ SIZE = 1 << 20
 class Buffer:
     """Receives into one piece of memory; a message is decoded (copied out) before its bytes are reused."""
 
-    def __init__(self, limits: Limits | None = None) -> None:
-        self._decoder = Decoder(limits)
+    def __init__(self, limits: Limits | None = None, *, nodes: bool = False) -> None:
+        self._decoder = Decoder(limits, nodes=nodes)
         self._bytes = bytearray(SIZE)
         self.pending = 0
         """Bytes of an incomplete message at the start of the buffer."""
 
-    def messages(self, receive: Callable[[memoryview], int]) -> Iterator[Message]:
+    def messages(self, receive: Callable[[memoryview], int]) -> Iterator[Any]:
         """The messages of a stream to its end; ``receive`` fills a view and says how far, 0 at the end.
 
         Raises ProtocolError where the stream cannot be followed, and whatever ``receive`` raises.

@@ -6,31 +6,35 @@ with more behind it.
 
 import struct
 from collections.abc import Callable, Iterator
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 
 from gadgets.data import Image, Waveform
 from gadgets.head import COMPRESSED, IMAGE_HEAD, READOUT_HEAD, WAVEFORM_HEAD
 from server.errors import ProtocolError
+from server.wire import composite as nodes
 from server.wire import messages as said
 from server.wire.extent import PIXEL, extent
 from server.wire.kinds import Kind, Limits
 from server.wire.meta import read_meta
 from server.wire.readouts import blocks, run
 
+COMPOSITE = (Kind.RECON_DATA, Kind.IMAGE_ARRAY, Kind.BUCKET)
+
 
 class Decoder:
     """Finds the messages in a stream. ``consumed`` and ``need`` tell the caller where it stands."""
 
-    def __init__(self, limits: Limits | None = None) -> None:
-        self._limits = limits or Limits()
+    def __init__(self, limits: Limits | None = None, *, nodes: bool = False) -> None:
+        """``nodes``: read what the nodes of a Gadgetron send one another, too."""
+        self._limits, self._nodes = limits or Limits(), nodes
         self.consumed = 0
         """Bytes of the last view that the messages given so far took."""
         self.need = 2
         """Bytes that must be there, from ``consumed`` on, before there can be another message."""
 
-    def decode(self, view: memoryview) -> Iterator[said.Message]:
+    def decode(self, view: memoryview) -> Iterator[Any]:
         """The complete messages in ``view``, which begins at a message's boundary.
 
         Raises ProtocolError where the stream cannot be followed; what was consumed before stays said.
@@ -38,7 +42,7 @@ class Decoder:
         self.consumed = 0
         while True:
             rest = view[self.consumed :]
-            self.need = extent(rest, self._limits)
+            self.need = self._extent(rest)
             if self.need > len(rest):
                 return
             (kind,) = struct.unpack_from("<H", rest)
@@ -46,7 +50,14 @@ class Decoder:
                 yield from self._readouts(rest)
             else:
                 self.consumed += self.need
-                yield _DECODERS[kind](rest[2 : self.need])
+                yield self._message(kind, rest[2 : self.need])
+
+    def _extent(self, rest: memoryview) -> int:
+        composite = self._nodes and len(rest) >= 2 and struct.unpack_from("<H", rest)[0] in COMPOSITE
+        return (nodes.extent if composite else extent)(rest, self._limits)
+
+    def _message(self, kind: int, payload: memoryview) -> said.Message | nodes.Composite:
+        return nodes.decode(kind, payload, self._limits) if kind in COMPOSITE else _DECODERS[kind](payload)
 
     def _readouts(self, rest: memoryview) -> Iterator[said.Message]:
         flags = int(np.frombuffer(rest, READOUT_HEAD, count=1, offset=2)[0]["flags"])

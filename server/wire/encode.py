@@ -4,7 +4,7 @@ import struct
 
 import numpy as np
 
-from gadgets.data import Image, Notes, Readouts, Waveform
+from gadgets.data import Heads, Image, Notes, Readouts, Waveform
 from gadgets.head import ImageType
 from server.wire.extent import PIXEL
 from server.wire.kinds import Kind, Profile
@@ -46,6 +46,11 @@ def text(words: str, profile: Profile = GADGETRON, level: str = "") -> bytes:
     return struct.pack("<H", Kind.TEXT) + _string("<I", shown, profile)
 
 
+def failure(words: str) -> bytes:
+    """What one node tells another when it fails."""
+    return struct.pack("<H", Kind.ERROR) + _string("<Q", words, GADGETRON)
+
+
 def close() -> bytes:
     """Everything was said."""
     return struct.pack("<H", Kind.CLOSE)
@@ -80,14 +85,20 @@ def image(item: Image, profile: Profile = GADGETRON) -> bytes:
     """An image; matrix, channels, data type and length of the meta are written from the data."""
     pixels = np.ascontiguousarray(item.data.numpy())
     meta = write_meta(item.meta).encode() + (b"\0" if profile.nul else b"")
-    head = item.head.copy()
+    head = image_head(item)
+    head["attribute_string_len"] = len(meta)
+    return b"".join(
+        (struct.pack("<H", Kind.IMAGE), head.tobytes(), struct.pack("<Q", len(meta)), meta, pixels.tobytes())
+    )
+
+
+def image_head(item: Image) -> Heads:
+    """The header of an image as its data have it."""
+    pixels, head = item.data.numpy(), item.head.copy()
     head["version"] = 1
     head["data_type"] = DATA_TYPE[pixels.dtype]
     head["channels"], *zyx = pixels.shape
     head["matrix_size"] = zyx[::-1]
-    head["attribute_string_len"] = len(meta)
     if not head["image_type"]:
         head["image_type"] = ImageType.COMPLEX if pixels.dtype.kind == "c" else ImageType.MAGNITUDE
-    return b"".join(
-        (struct.pack("<H", Kind.IMAGE), head.tobytes(), struct.pack("<Q", len(meta)), meta, pixels.tobytes())
-    )
+    return head

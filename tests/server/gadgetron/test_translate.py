@@ -14,7 +14,7 @@ from server.registry import registry
 from server.step import Step
 from tests.server.gadgetron.xml import CARTESIAN, legacy, stream
 
-GADGETRON = os.environ.get("SCANSIDE_TEST_GADGETRON_CONFIGS", "")
+GADGETRON = os.environ.get("SCANSIDE_PEER_GADGETRON_CONFIGS", "")
 
 
 def steps(*gadgets):
@@ -121,7 +121,7 @@ def test_a_gadget_that_lacks_what_it_stands_behind_is_refused():
 
 @pytest.mark.interop
 @pytest.mark.skipif(
-    not GADGETRON, reason="SCANSIDE_TEST_GADGETRON_CONFIGS names no folder of Gadgetron's files"
+    not GADGETRON, reason="SCANSIDE_PEER_GADGETRON_CONFIGS names no folder of Gadgetron's files"
 )
 def test_every_configuration_of_gadgetron_is_read_and_built_or_refused_with_what_is_missing():
     files = sorted(Path(GADGETRON).rglob("*.xml"))
