@@ -20,6 +20,8 @@ LIMITS = Limits(message=1 << 32, meta=1 << 24)
 PULSE = 0.1
 """Seconds between two looks at whether the other one hangs."""
 
+EARLY = "closed before the scan's end"
+
 
 class Conversation:
     """One connection to another node: a thread speaks, the caller listens."""
@@ -54,7 +56,7 @@ class Conversation:
                 yield message
                 self._moved = time.monotonic()
             else:
-                self._end("ended its connection without CLOSE")
+                self._end(EARLY if self._reset else "ended its connection without CLOSE")
             while self._receive(memoryview(bytearray(1 << 16))):
                 continue
             self._conclude()
@@ -103,7 +105,7 @@ class Conversation:
         code = self._child.wait(min(self._patience, 10.0)) if self._child else 0
         early = self._reset or not self._closed
         if early or code:
-            self._end("closed before the scan's end" if early else "failed")
+            self._end(EARLY if early else "failed")
         if code is None:
             self._end("does not end")
 
