@@ -21,6 +21,7 @@ PULSE = 0.1
 """Seconds between two looks at whether the other one hangs."""
 
 EARLY = "closed before the scan's end"
+HANGS = "hangs"
 
 
 class Conversation:
@@ -92,7 +93,7 @@ class Conversation:
             if self._owed and time.monotonic() - self._moved > self._patience:
                 if self._child:
                     self._child.dump()
-                self._end(f"hangs: it did nothing for {self._patience:g} s")
+                self._end(f"{HANGS}: it did nothing for {self._patience:g} s")
         try:
             count = self._socket.recv_into(view)
         except ConnectionError:
@@ -116,8 +117,9 @@ class Conversation:
             raise fault
         code = self._child.wait(2.0) if self._child else None
         words = self._child.words() if self._child else ""
-        exit_code = f" (exit code {code})" if code and code > 0 else ""
-        raise ExternalError(f"{self._what} {how}{exit_code}" + (f": {words}" if words else ""))
+        if code and not how.startswith(HANGS):
+            how = f"failed (exit code {code})" if code > 0 else f"was ended by signal {-code}"
+        raise ExternalError(f"{self._what} {how}" + (f": {words}" if words else ""))
 
     def _shut(self) -> None:
         try:

@@ -33,8 +33,8 @@ def test_a_program_that_peers_may_name_gives_the_images(server):
 @pytest.mark.parametrize(
     ("target", "says"),
     [
-        ("crash", ("closed before the scan's end (exit code 1)", "Traceback", "one over nothing")),
-        ("kill", ("(exit code 3)",)),
+        ("crash", ("failed (exit code 1)", "Traceback", "one over nothing")),
+        ("kill", ("failed (exit code 3)",)),
         ("early", ("closed before the scan's end",)),
         ("lazy", ("hangs: it did nothing for 2 s", "__main__.py")),
         ("late", ("failed (exit code 1)", "one over nothing, at the end")),

@@ -22,18 +22,18 @@ connection = socket.create_connection(("localhost", PORT))
 
 
 def messages():
-    """Every message as it came."""
-    held = b""
-    while piece := connection.recv(1 << 20):
+    """Every message as it came; no byte is read before it is needed, as in gadgetron-python."""
+    held, need = b"", 2
+    while piece := connection.recv(need - len(held)):
         held += piece
-        while len(held) >= 2:
-            (kind,) = struct.unpack_from("<H", held)
-            rule = composite.extent if kind in (1023, 1024, 1050) else extent
-            size = rule(memoryview(held), LIMITS)
-            if size > len(held):
-                break
-            yield kind, held[:size]
-            held = held[size:]
+        if len(held) < need:
+            continue
+        (kind,) = struct.unpack_from("<H", held)
+        rule = composite.extent if kind in (1023, 1024, 1050) else extent
+        need = rule(memoryview(held), LIMITS)
+        if need == len(held):
+            yield kind, held
+            held, need = b"", 2
 
 
 try:
@@ -50,6 +50,10 @@ try:
                 raise ZeroDivisionError("one over nothing")
             if TARGET == "kill":
                 os._exit(3)
+            if TARGET == "segfault":
+                import ctypes
+
+                ctypes.string_at(0)
             if TARGET == "early":
                 break
             if TARGET == "error":

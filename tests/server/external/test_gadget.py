@@ -77,8 +77,9 @@ def test_reference_lines_go_with_their_buffer_and_come_back(living):
 
 
 FAULTS = {
-    "crash": r"fake\.crash closed before the scan's end \(exit code 1\): Traceback .*ZeroDivisionError: one",
-    "kill": r"fake\.kill (ended its connection without|closed before).* \(exit code 3\)",
+    "crash": r"fake\.crash failed \(exit code 1\): Traceback .*ZeroDivisionError: one",
+    "kill": r"fake\.kill failed \(exit code 3\)",
+    "segfault": r"fake\.segfault was ended by signal 11: Fatal Python error: Segmentation fault",
     "early": r"fake\.early closed before the scan's end",
     "late": r"fake\.late failed \(exit code 1\): Traceback .*one over nothing, at the end",
     "error": r"fake\.error: the magnet is warm",
