@@ -188,9 +188,39 @@ IMAGE: Mapping[str, Rule] = {
             "max_intensity_value": Idle(why="scaling is by a constant"),
             "use_dedicated_scalingFactor_meta_field": Idle(why="maps are known by their role"),
             "scalingFactor_dedicated": Idle(why="maps are known by their role"),
-            "scalingFactor_snr_std_map": Idle(why="there is no such map"),
+            "scalingFactor_snr_std_map": Idle(why="scaled as the g-factor map"),
             **REPORTS,
         },
+    ),
+    "GenericReconPartialFourierHandlingFilterGadget": Rule(
+        steps=(("PartialFourier", {"method": "filter"}),),
+        properties={
+            **{
+                f"partial_fourier_filter_{axis}_width": Sets(where="PartialFourier.width", read=number)
+                for axis in ("RO", "E1", "E2")
+            },
+            "partial_fourier_filter_densityComp": Only(values=("false", "0"), why="would break SNR units"),
+            **SKIPS,
+            **REPORTS,
+        },
+        differs="Any asymmetry counts, also one smaller than the acceleration.",
+    ),
+    "GenericReconPartialFourierHandlingPOCSGadget": Rule(
+        steps=(("PartialFourier", {"method": "pocs"}),),
+        properties={
+            "partial_fourier_POCS_iters": Sets(where="PartialFourier.iterations", read=whole),
+            "partial_fourier_POCS_thres": Sets(where="PartialFourier.threshold", read=number),
+            "partial_fourier_POCS_transitBand": Sets(where="PartialFourier.transition", read=whole),
+            "partial_fourier_POCS_transitBand_E2": Idle(why="one width for all axes"),
+            **SKIPS,
+            **REPORTS,
+        },
+        differs="Any asymmetry counts; the transition has one width along all axes.",
+    ),
+    "GenericReconNoiseStdMapComputingGadget": Rule(
+        steps=(("Deviation", {}),),
+        properties={"start_N_for_std_map": Sets(where="Deviation.start", read=whole), **REPORTS},
+        differs="N is the repetition; sent when the scan ends, scaled as the g-factor map.",
     ),
     "ImageArraySplitGadget": Rule(),
     "ImageFinishGadget": Rule(),
