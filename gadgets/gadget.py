@@ -1,9 +1,9 @@
 """The gadget contract: what a step of a chain is, and what it takes and gives."""
 
 import types
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, TypeAlias, Union, get_args, get_origin, get_type_hints
 
 from pydantic import ConfigDict
 
@@ -65,25 +65,75 @@ class Map(Gadget):
         return _members(hints["item"]), _members(hints["return"])
 
 
+@dataclass(frozen=True, kw_only=True)
+class Parallel:
+    """Chains side by side. Each gets the items that one of its gadgets takes; a chain without gadgets, those
+    that any other one takes. An item that none takes passes once. What they give is merged in their order.
+    """
+
+    branches: Mapping[str, tuple["AnyGadget", ...]]
+    """By name, in the order in which what they give is merged."""
+
+
+AnyGadget: TypeAlias = Gadget | Parallel
+
+
+def flat(chain: Iterable[AnyGadget]) -> Iterator[Gadget]:
+    """Every gadget of a chain, in the order in which they are written, those of branches too."""
+    for each in chain:
+        if isinstance(each, Parallel):
+            for branch in each.branches.values():
+                yield from flat(branch)
+        else:
+            yield each
+
+
+def takes(chain: Iterable[AnyGadget], kind: type) -> bool:
+    """Whether a gadget of the chain takes items of this type, as they enter the chain."""
+    return any(issubclass(kind, gadget.signature()[0]) for gadget in flat(chain))
+
+
 def _members(hint: Any) -> Types:  # noqa: ANN401 - any annotation
     if get_origin(hint) in (Union, types.UnionType):
         return tuple(member for member in get_args(hint) if member is not type(None))
     return (hint,)
 
 
-def check(chain: Iterable[Gadget], source: Iterable[type]) -> set[type]:
+def check(chain: Iterable[AnyGadget], source: Iterable[type]) -> set[type]:
     """The types that leave the chain when ``source`` enters it: flow' = (flow - taken) + given.
 
     Raises ChainError where a gadget takes nothing that reaches it.
     """
     flow = set(source)
     for gadget in chain:
+        if isinstance(gadget, Parallel):
+            flow = _check_branches(gadget, flow)
+            continue
         taken, given = gadget.signature()
         met = {kind for kind in flow if issubclass(kind, taken)}
         if not met:
             raise ChainError(f"{gadget} takes {_names(taken)}, but here the stream carries {_names(flow)}")
         flow = (flow - met) | set(given)
     return flow
+
+
+def _check_branches(fork: Parallel, flow: set[type]) -> set[type]:
+    """The types behind branches: what none takes, and what each gives for what it takes."""
+    if any(gadget.open_ended for gadget in flat([fork])):
+        raise ChainError("External may not stand in a branch: when it answers is its own affair")
+    taken = {name: {kind for kind in flow if takes(branch, kind)} for name, branch in fork.branches.items()}
+    every = set().union(*taken.values())
+    if not every:
+        raise ChainError(
+            f"no branch of {', '.join(fork.branches)} takes anything; the stream carries {_names(flow)}"
+        )
+    after = flow - every
+    for name, branch in fork.branches.items():
+        try:
+            after |= check(branch, (taken[name] or flow) if branch else every)
+        except ChainError as error:
+            raise ChainError(f"branch {name}: {error}") from None
+    return after
 
 
 def _names(kinds: Iterable[type]) -> str:

@@ -10,11 +10,12 @@ from pydantic import ValidationError
 
 from gadgets.data import ASIDE, Block, Image, NoiseMeasurement, Text, Waveform
 from gadgets.errors import ChainError
-from gadgets.gadget import Gadget, check
+from gadgets.gadget import AnyGadget, Gadget, Parallel, check
+from gadgets.gadget import flat as flat_gadgets
 from server import paths
 from server.gadgetron.translate import steps_of
 from server.registry import adapter, find, registry
-from server.step import Step
+from server.step import AnyStep, Fork, Step, flat
 
 __all__ = ["Step", "build", "catalogue", "chains", "describe", "named", "override", "parse"]
 
@@ -30,7 +31,7 @@ LIMIT, DEPTH = 64 << 10, 16
 """The longest [bytes] and deepest YAML text that is read."""
 
 
-def named(name: str, folder: Path | None = None) -> list[Step]:
+def named(name: str, folder: Path | None = None) -> list[AnyStep]:
     """The chain ``name`` of the installed ones; a suffix may be left out, and ``.xml`` stand for ``.yml``.
 
     Raises ChainError when there is none, or when the name is a path.
@@ -56,7 +57,7 @@ def chains(folder: Path | None = None) -> dict[str, Path]:
     return found
 
 
-def parse(text: str) -> list[Step]:
+def parse(text: str) -> list[AnyStep]:
     """The steps of a chain written in YAML, or as a configuration of Gadgetron.
 
     Raises ChainError when it is too long, too deep, uses anchors or a DOCTYPE, or is no chain.
@@ -88,36 +89,57 @@ def _plain(text: str) -> None:
             raise ChainError(f"the chain is nested deeper than {DEPTH} levels")
 
 
-def _step(entry: object) -> Step:
-    """``Grappa`` or ``Grappa: {kernel: [5, 4]}``."""
+def _step(entry: object) -> AnyStep:
+    """``Grappa`` or ``Grappa: {kernel: [5, 4]}``, or ``parallel: {NAME: [...], NAME: [...]}``."""
     if isinstance(entry, str):
         return Step(entry, {})
     if isinstance(entry, dict) and len(entry) == 1:
         name, parameters = next(iter(entry.items()))
+        if name == "parallel":
+            return _fork(parameters)
         if isinstance(name, str) and isinstance(parameters, dict | None):
             return Step(name, {str(key): value for key, value in (parameters or {}).items()})
     raise ChainError(f"a step is a gadget's name, or a name with its parameters; found {entry!r}")
 
 
-def override(steps: Sequence[Step], values: Mapping[str, Any]) -> list[Step]:
+def _fork(entry: object) -> Fork:
+    if not isinstance(entry, dict) or len(entry) < 2:
+        raise ChainError("parallel has two or more branches, each a name and a list of steps")
+    branches = {}
+    for name, steps in entry.items():
+        if not isinstance(steps, list):
+            raise ChainError(f"branch {name!s:.40} of parallel is no list of steps")
+        branches[str(name)] = [_step(each) for each in steps]
+    return Fork(branches)
+
+
+def override(steps: Sequence[AnyStep], values: Mapping[str, Any]) -> list[AnyStep]:
     """The steps with parameters replaced: ``{"Grappa.kernel": [5, 4]}``.
 
     Raises ChainError for a gadget that the chain does not have.
     """
-    changed = [Step(step.name, dict(step.parameters)) for step in steps]
+    changed = [_copy(step) for step in steps]
     for key, value in values.items():
         name, dot, parameter = key.partition(".")
-        met = [step for step in changed if step.name == name]
+        met = [step for step in flat(changed) if step.name == name]
         if not dot or not met:
-            raise ChainError(f"parameter {key!r}: the chain has {', '.join(step.name for step in steps)}")
+            raise ChainError(
+                f"parameter {key!r}: the chain has {', '.join(each.name for each in flat(steps))}"
+            )
         for step in met:
             step.parameters[parameter] = value  # type: ignore[index]
     return changed
 
 
+def _copy(step: AnyStep) -> AnyStep:
+    if isinstance(step, Fork):
+        return Fork({name: [_copy(each) for each in branch] for name, branch in step.branches.items()})
+    return Step(step.name, dict(step.parameters))
+
+
 def build(
-    steps: Iterable[Step], begins: tuple[type, ...] = SOURCE, ends: tuple[type, ...] = SINK
-) -> list[Gadget]:
+    steps: Iterable[AnyStep], begins: tuple[type, ...] = SOURCE, ends: tuple[type, ...] = SINK
+) -> list[AnyGadget]:
     """The gadgets of a chain, checked: parameters by their declarations, types from one to the next.
 
     ``begins`` are the types that enter it, ``ends`` those that it may end with, beside Block.
@@ -126,14 +148,16 @@ def build(
     """
     chain = [_made(step) for step in steps]
     left = check(chain, begins)
-    doubtful = {kind for gadget in chain if gadget.open_ended for kind in gadget.signature()[1]}
+    doubtful = {kind for gadget in flat_gadgets(chain) if gadget.open_ended for kind in gadget.signature()[1]}
     stuck = sorted(kind.__name__ for kind in left - doubtful if not issubclass(kind, (*ends, Block)))
     if stuck:
         raise ChainError(f"the chain ends with {', '.join(stuck)}, which cannot be sent; a gadget is missing")
     return chain
 
 
-def _made(step: Step) -> Gadget:
+def _made(step: AnyStep) -> AnyGadget:
+    if isinstance(step, Fork):
+        return Parallel(branches={name: tuple(map(_made, steps)) for name, steps in step.branches.items()})
     kind = find(step.name)
     try:
         return adapter(step.name).validate_python(dict(step.parameters))

@@ -3,17 +3,17 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from server.chain import Step
 from server.errors import ProtocolError
 from server.reconstruction import Outcome
 from server.session import Session
+from server.step import AnyStep
 from server.wire import encode
 from server.wire import messages as said
 
 
 def reconstruct(
     messages: Iterable[said.Message],
-    steps: list[Step],
+    steps: list[AnyStep],
     parameters: Mapping[str, Any],
     reply: Callable[[bytes], object],
     end: Callable[[], object] = lambda: None,

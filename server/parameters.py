@@ -7,9 +7,10 @@ from typing import Any
 
 import yaml
 
-from server.chain import Step, override
+from server.chain import override
 from server.errors import ChainError
 from server.registry import find
+from server.step import AnyStep, flat
 
 CHOICE = ("config", "customconfig")
 """Parameters of FIRE that name the chain itself."""
@@ -41,7 +42,7 @@ def chosen(parameters: Mapping[str, Any]) -> str | None:
     return None
 
 
-def apply(steps: Sequence[Step], parameters: Mapping[str, Any]) -> tuple[list[Step], list[str]]:
+def apply(steps: Sequence[AnyStep], parameters: Mapping[str, Any]) -> tuple[list[AnyStep], list[str]]:
     """The steps with their parameters replaced, and the names that belong to no gadget of the chain.
 
     ``Gadget.field`` must be met. A name without a dot, as consoles send it (``[A-Za-z0-9]+``), is a field of
@@ -62,11 +63,11 @@ def apply(steps: Sequence[Step], parameters: Mapping[str, Any]) -> tuple[list[St
     return override(steps, values), ignored
 
 
-def _plain_names(steps: Sequence[Step]) -> dict[str, str]:
+def _plain_names(steps: Sequence[AnyStep]) -> dict[str, str]:
     """``Gadget.field`` by its lower-case name without punctuation; ambiguous fields are left out."""
     found: dict[str, str] = {}
     owners: dict[str, set[str]] = {}
-    for step in steps:
+    for step in flat(steps):
         for name in (each.name for each in fields(find(step.name))):
             plain = name.replace("_", "").lower()
             found[step.name.lower() + plain] = f"{step.name}.{name}"

@@ -14,13 +14,15 @@ import torch
 
 from gadgets.data import Block, Image, NoiseMeasurement, Readouts, Text, Waveform
 from gadgets.errors import DataError, Interrupted, ScansideError
+from gadgets.gadget import flat
 from gadgets.image.label import Labels
-from server.chain import Step, build
+from server.chain import build
 from server.dependencies.noise import before, keep, masked
 from server.dependencies.store import Store
 from server.engine.line import Line
 from server.identifiers import identifiers, without
 from server.parameters import apply
+from server.step import AnyStep
 from server.wire import encode
 from server.wire.header import read_header
 from server.wire.kinds import Kind, Profile
@@ -33,7 +35,7 @@ log = logging.getLogger(__name__)
 class Assignment:
     """What a scan is to be made of."""
 
-    steps: list[Step]
+    steps: list[AnyStep]
     header: str = ""
     parameters: Mapping[str, Any] = field(default_factory=dict)
     profile: Profile = field(default_factory=Profile)
@@ -85,7 +87,7 @@ class Reconstruction:
         steps, ignored = apply(assignment.steps, assignment.parameters)
         self._profile, self._reply, self._done = assignment.profile, reply, done
         chain = build(steps)
-        self._images = any(issubclass(Image, gadget.signature()[1]) for gadget in chain)
+        self._images = any(issubclass(Image, gadget.signature()[1]) for gadget in flat(chain))
         self._line = Line(chain, scan)
         self._labels = Labels(scan)
         self._hidden = identifiers(assignment.header)

@@ -9,12 +9,13 @@ from typing import Any
 
 from server import parameters
 from server.access import Admission
-from server.chain import Step, named, parse
+from server.chain import named, parse
 from server.dependencies.store import Store
 from server.engine.channel import Closed
 from server.errors import ChainError, ScansideError
 from server.reconstruction import Assignment, Outcome, Reconstruction
 from server.site import wire_safe, wire_safe_parameters
+from server.step import AnyStep
 from server.wire import messages as said
 from server.wire.kinds import Profile
 from server.wire.order import DATA, State, after
@@ -36,14 +37,14 @@ class Session:
         self._admission = admission or Admission(profile=Profile())
         self._state = State.CONFIG
         self._config: said.ConfigFile | said.ConfigText | None = None
-        self._steps: list[Step] | None = None
+        self._steps: list[AnyStep] | None = None
         self._header = ""
         self._parameters: dict[str, Any] = {}
         self._scan: Reconstruction | None = None
         self.over = False
         """The scan's end is decided: what still comes is of no use."""
 
-    def configure(self, steps: list[Step], given: dict[str, Any]) -> None:
+    def configure(self, steps: list[AnyStep], given: dict[str, Any]) -> None:
         """Fix the chain and parameters, as when a configuration had been sent."""
         self._steps, self._parameters = steps, given
         self._state = State.HEADER
@@ -119,7 +120,7 @@ class Session:
         self._scan = Reconstruction(assignment, self._reply, self._done)
         return self._scan
 
-    def _chain(self) -> list[Step]:
+    def _chain(self) -> list[AnyStep]:
         """The chain that the peer named or wrote out; FIRE's parameters may name another."""
         if self._steps is not None:
             return self._steps

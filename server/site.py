@@ -12,10 +12,10 @@ from pydantic.fields import FieldInfo
 from pydantic_core import Url
 
 from gadgets.gadget import Gadget, Site
-from server.chain import Step
 from server.errors import AccessError
 from server.parameters import apply
 from server.registry import find
+from server.step import AnyStep, Step, flat
 
 TYPES = (PurePath, Url, AnyUrl, ParseResult)
 """Types that are a path or an address by themselves."""
@@ -40,13 +40,13 @@ def marked_fields(kind: type[Gadget]) -> frozenset[str]:
     )
 
 
-def wire_safe(steps: Iterable[Step]) -> None:
+def wire_safe(steps: Iterable[AnyStep]) -> None:
     """Let the steps of a chain that a peer wrote out pass.
 
     Raises AccessError for a field that only this site may set, by its name, and for a program that the site
     does not allow to peers.
     """
-    for step in steps:
+    for step in flat(steps):
         kind = find(step.name)
         if admit := getattr(kind, "admit", None):
             admit(step.parameters)
@@ -59,12 +59,12 @@ def wire_safe(steps: Iterable[Step]) -> None:
                 )
 
 
-def wire_safe_parameters(steps: Sequence[Step], parameters: Mapping[str, Any]) -> None:
+def wire_safe_parameters(steps: Sequence[AnyStep], parameters: Mapping[str, Any]) -> None:
     """Let parameters that a peer sent for a chain pass, however their names are written.
 
     Raises AccessError as ``wire_safe``, and ChainError as ``server.parameters.apply``.
     """
-    bare = [Step(step.name, {}) for step in steps]
+    bare = [Step(step.name, {}) for step in flat(steps)]
     changed, _ = apply(bare, parameters)
     wire_safe(changed)
 

@@ -1,8 +1,8 @@
 """The steps of a chain, still unmade: names and parameters, as a file or a peer wrote them."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 
 @dataclass(frozen=True)
@@ -13,6 +13,21 @@ class Step:
     parameters: Mapping[str, Any]
 
 
-def each(steps: Iterable[Step]) -> Iterator[Step]:
-    """Every gadget's step, in the order in which they are written."""
-    yield from steps
+@dataclass(frozen=True)
+class Fork:
+    """Chains side by side, still unmade, by name, in the order in which what they give is merged."""
+
+    branches: Mapping[str, Sequence["AnyStep"]]
+
+
+AnyStep: TypeAlias = Step | Fork
+
+
+def flat(steps: Iterable[AnyStep]) -> Iterator[Step]:
+    """Every gadget's step, in the order in which they are written, those of branches too."""
+    for step in steps:
+        if isinstance(step, Fork):
+            for branch in step.branches.values():
+                yield from flat(branch)
+        else:
+            yield step

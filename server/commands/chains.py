@@ -33,7 +33,7 @@ def _list(options: argparse.Namespace, names: list[str]) -> int:
     facts, bad = {}, 0
     for name in names:
         try:
-            facts[name] = [type(gadget).__name__ for gadget in build(named(name))]
+            facts[name] = _names(build(named(name)))
         except ChainError as error:
             print(f"{name}: {error}", file=sys.stderr)
             bad = 1
@@ -41,30 +41,78 @@ def _list(options: argparse.Namespace, names: list[str]) -> int:
         print(json.dumps(facts, indent=1))
     else:
         for name, gadgets in facts.items():
-            print(f"{name}: {' -> '.join(gadgets)}")
+            print(f"{name}: {_line(gadgets)}")
     return bad
 
 
-def _show(options: argparse.Namespace) -> int:
+def _names(chain: Any) -> list[Any]:  # noqa: ANN401 - imported where it is needed
+    """The names of a chain's gadgets; branches as names by branch."""
+    from gadgets.gadget import Parallel
+
+    return [
+        {name: _names(branch) for name, branch in each.branches.items()}
+        if isinstance(each, Parallel)
+        else type(each).__name__
+        for each in chain
+    ]
+
+
+def _facts(chain: Any) -> list[Any]:  # noqa: ANN401 - imported where it is needed
+    """A chain's gadgets with their parameters."""
     import dataclasses
+
+    from gadgets.gadget import Parallel
+
+    return [
+        {"parallel": {name: _facts(branch) for name, branch in each.branches.items()}}
+        if isinstance(each, Parallel)
+        else {type(each).__name__: dataclasses.asdict(each)}
+        for each in chain
+    ]
+
+
+def _line(names: list[Any]) -> str:
+    """``A -> (one: B | other: C) -> D``"""
+    return " -> ".join(
+        each
+        if isinstance(each, str)
+        else f"({' | '.join(f'{name}: {_line(row)}' for name, row in each.items())})"
+        for each in names
+    )
+
+
+def _show(options: argparse.Namespace) -> int:
     import json
-    from itertools import pairwise
 
     from server.chain import build
     from server.commands.run import _steps
 
     chain = build(_steps(options.name))
     if options.json:
-        print(
-            json.dumps(
-                [{type(each).__name__: dataclasses.asdict(each)} for each in chain], indent=1, default=str
-            )
-        )
+        print(json.dumps(_facts(chain), indent=1, default=str))
     elif options.graph:
-        print("graph LR")
-        for number, (before, behind) in enumerate(pairwise(chain)):
-            print(f"    {number}[{type(before).__name__}] --> {number + 1}[{type(behind).__name__}]")
+        print("\n".join(("graph LR", *_graph(_names(chain)))))
     else:
         for gadget in chain:
             print(gadget)
     return 0
+
+
+def _graph(names: list[Any]) -> list[str]:
+    """The edges of the chain; branches begin at the gadget before them and end at the one behind."""
+    lines: list[str] = []
+    count = 0
+
+    def lay(row: list[Any], before: list[str]) -> list[str]:
+        nonlocal count
+        for each in row:
+            if isinstance(each, dict):
+                before = [end for branch in each.values() for end in lay(branch, before)]
+                continue
+            here, count = f"{count}[{each}]", count + 1
+            lines.extend(f"    {end} --> {here}" for end in before)
+            before = [here]
+        return before
+
+    lay(names, [])
+    return lines

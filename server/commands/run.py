@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from server.commands.arguments import parameter
 
 if TYPE_CHECKING:
-    from server.chain import Step
+    from server.step import AnyStep
     from server.wire.messages import Message
 
 
@@ -63,7 +63,7 @@ def _check(options: argparse.Namespace) -> None:
         raise SettingsError(f"-o {options.output} would replace the scan")
 
 
-def _steps(chain: str) -> "list[Step]":
+def _steps(chain: str) -> "list[AnyStep]":
     from server.chain import named, parse
 
     path = Path(chain)

@@ -2,13 +2,14 @@
 
 import threading
 import time
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from typing import Any
 
 from gadgets.errors import Interrupted
-from gadgets.gadget import Gadget
+from gadgets.gadget import AnyGadget, Gadget, Parallel
 from gadgets.scan import Scan
+from server.engine.branches import Fan, Merge
 from server.engine.channel import Channel, Closed
 from server.engine.meter import Meter, Stats
 
@@ -20,23 +21,38 @@ class Line:
     gadget of the line leaves its loop without flushing; ``failure`` is the first error.
     """
 
-    def __init__(self, chain: Sequence[Gadget], scan: Scan) -> None:
-        pipes: list[Channel[Any]] = [Channel(size=weight) for _ in range(len(chain) + 1)]
-        self.inlet, self.outlet = pipes[0], pipes[-1]
+    def __init__(self, chain: Sequence[AnyGadget], scan: Scan) -> None:
         self.failure: BaseException | None = None
         self._lock = threading.Lock()
-        self._meters = [
-            Meter(type(gadget).__name__, pipe) for gadget, pipe in zip(chain, pipes, strict=False)
-        ]
-        self._threads = [
-            threading.Thread(
-                target=self._drive,
-                args=(gadget, scan, self._meters[i], pipes[i + 1]),
-                name=type(gadget).__name__,
-                daemon=True,
-            )
-            for i, gadget in enumerate(chain)
-        ]
+        self._meters: list[Meter] = []
+        self._threads: list[threading.Thread] = []
+        self.inlet: Channel[Any] = Channel(size=weight)
+        self.outlet = self._lay(chain, scan, self.inlet)
+
+    def _lay(self, chain: Sequence[AnyGadget], scan: Scan, inlet: Channel[Any]) -> Channel[Any]:
+        """Make what a chain needs behind its inlet; where it ends."""
+        for each in chain:
+            outlet: Channel[Any] = Channel(size=weight)
+            if isinstance(each, Parallel):
+                self._fork(each, scan, inlet, outlet)
+            else:
+                self._meters.append(meter := Meter(type(each).__name__, inlet))
+                self._thread(type(each).__name__, self._drive, each, scan, meter, outlet)
+            inlet = outlet
+        return inlet
+
+    def _fork(self, fork: Parallel, scan: Scan, inlet: Channel[Any], outlet: Channel[Any]) -> None:
+        branches = list(fork.branches.values())
+        inlets: list[Channel[Any]] = [Channel(size=weight) for _ in branches]
+        ends = [self._lay(branch, scan, own) for branch, own in zip(branches, inlets, strict=True)]
+        fan = Fan(branches, inlets, self._record)
+        merge = Merge(fan, inlets, ends, outlet)
+        self._thread("fan", fan.drive, inlet)
+        for number, name in enumerate(fork.branches):
+            self._thread(f"merge {name}", merge.drive, number)
+
+    def _thread(self, name: str, work: Callable[..., None], *words: object) -> None:
+        self._threads.append(threading.Thread(target=work, args=words, name=name, daemon=True))
 
     def start(self) -> None:
         """Begin; items may be put into the inlet before."""
@@ -112,7 +128,7 @@ def weight(item: object) -> int:
     return int(getattr(data, "nbytes", 0))
 
 
-def run(chain: Sequence[Gadget], source: Iterable[Any], scan: Scan) -> Iterator[Any]:
+def run(chain: Sequence[AnyGadget], source: Iterable[Any], scan: Scan) -> Iterator[Any]:
     """What leaves the chain when all of ``source`` has gone through it, in this process.
 
     Raises the first error of the source or of a gadget, after what left before it.

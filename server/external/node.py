@@ -15,7 +15,7 @@ from server.engine.line import run
 from server.errors import ProtocolError, ScansideError
 from server.external.conversation import LIMITS
 from server.external.items import Outgoing, answers
-from server.step import Step
+from server.step import AnyStep
 from server.wire import encode
 from server.wire import messages as said
 from server.wire.buffer import Buffer
@@ -27,7 +27,7 @@ BUFFERS = (Kspace, Reference)
 """What travels between the nodes of a Gadgetron beside what a scanner sends."""
 
 
-def serve(connection: socket.socket, steps: list[Step]) -> BaseException | None:
+def serve(connection: socket.socket, steps: list[AnyStep]) -> BaseException | None:
     """Run the chain on one scan; what ended it early, if anything did. The Gadgetron has been told."""
     messages = Buffer(LIMITS, nodes=True).messages(connection.recv_into)
     fault: BaseException | None = None
@@ -50,7 +50,7 @@ def serve(connection: socket.socket, steps: list[Step]) -> BaseException | None:
     return fault
 
 
-def _scan(connection: socket.socket, messages: Iterator[Any], steps: list[Step]) -> None:
+def _scan(connection: socket.socket, messages: Iterator[Any], steps: list[AnyStep]) -> None:
     scan = read_header(_header(messages))
     outgoing, labels = Outgoing(scan), Labels(scan)
     chain = build(steps, (*SOURCE, *BUFFERS), (*SINK, *BUFFERS))

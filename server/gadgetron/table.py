@@ -72,6 +72,9 @@ KSPACE: Mapping[str, Rule] = {
         },
         differs="An image is made as soon as its lines are there, not at the trigger or at the end.",
     ),
+    "SliceAccumulator": Rule(
+        steps=(("Accumulate", {}),), differs="An image is made as soon as its lines are there."
+    ),
     "BucketToBufferGadget": Rule(
         properties={
             "N_dimension": DIMENSION,
@@ -255,6 +258,29 @@ IMAGE: Mapping[str, Rule] = {
 
 RULES: Mapping[str, Rule] = {**READOUT, **KSPACE, **RECON, **IMAGE}
 """What each class of Gadgetron becomes."""
+
+WEIGHTS: Mapping[str, Property] = {
+    "block_size_samples": Sets(where="Grappa.kernel", read=whole, index=0, default=(5, 4)),
+    "block_size_lines": Sets(where="Grappa.kernel", read=whole, index=1, default=(5, 4)),
+    "convolution_kernel_threshold": Sets(where="Grappa.regularization", read=number),
+    "coil_map_estimation_ks": Idle(why="adaptive combination"),
+    "coil_map_estimation_power": Idle(why="adaptive combination"),
+    "image_series": Only(values=("0",), why="series are numbered from 1"),
+    "unmixing_scale": Only(values=("1",), why="images are in SNR units"),
+}
+
+PARALLEL: Mapping[tuple[str, tuple[str, ...], str], Rule] = {
+    ("AcquisitionFanout", ("ImageAccumulator", f"{where}WeightsCalculator"), "Unmixing"): Rule(
+        steps=(("Grappa", {}), ("Combine", {})), properties=WEIGHTS
+    )
+    for where in ("cpu", "gpu")
+}
+"""Parallel streams that are one thing here: by branch, the classes in them, sorted, and merge."""
+
+FORKS = frozenset(
+    (branch, "UnorderedMerge") for branch in ("AcquisitionFanout", "ImageFanout", "WaveformFanout")
+)
+"""Branches and merges that our own branches stand for; ours have an order."""
 
 LAST = {"Prewhiten": "MeasureNoise"}
 """What a chain that ends so is for: one that ends with noise measures it, for the scans that depend on it."""

@@ -6,14 +6,14 @@ from difflib import get_close_matches
 from typing import Any
 
 from server.errors import ChainError
-from server.gadgetron.classes import ABSENT_WRITERS, GADGETS, READERS, WRITERS
+from server.gadgetron.classes import ABSENT_WRITERS, BRANCHES, GADGETS, MERGES, READERS, WRITERS
 from server.gadgetron.nodes import Configuration, Elsewhere, Outside, Parallel, Part, Stream, read
 from server.gadgetron.rules import Idle, Only, Rule, Sets, same, value_of
-from server.gadgetron.table import BUCKETS, COMMUTING, LAST, RULES, SINGLE
-from server.step import Step
+from server.gadgetron.table import BUCKETS, COMMUTING, FORKS, LAST, PARALLEL, RULES, SINGLE
+from server.step import AnyStep, Fork, Step
 
 
-def steps_of(text: str) -> list[Step]:
+def steps_of(text: str) -> list[AnyStep]:
     """The steps of a chain that is written as a configuration of Gadgetron.
 
     Raises ChainError for what is no configuration; for a class, property or value that Gadgetron does not
@@ -32,7 +32,7 @@ def steps_of(text: str) -> list[Step]:
 class _Work:
     """The steps made so far, and what could not be made."""
 
-    steps: list[Step] = field(default_factory=list)
+    steps: list[AnyStep] = field(default_factory=list)
     met: list[str] = field(default_factory=list)
     """Classes that came so far."""
 
@@ -46,7 +46,7 @@ class _Work:
                 case Elsewhere():
                     self.stream(node.stream)
                 case Parallel():
-                    self.absent.append(f"parallel {node.branch.kind} ... {node.merge.kind}")
+                    self._parallel(node)
                 case Outside():
                     self._outside(node)
 
@@ -62,6 +62,26 @@ class _Work:
         self.met.append(part.kind)
         self.steps += [Step(name, dict(parameters)) for name, parameters in rule.steps]
         self._set(part, rule)
+
+    def _parallel(self, node: Parallel) -> None:
+        """Streams that are one thing here; else branches of our own, for fans and merges of their kind."""
+        kinds = tuple(sorted(each.kind for stream in node.streams.values() for each in _parts(stream)))
+        for part, names, what in ((node.branch, BRANCHES, "branch"), (node.merge, MERGES, "merge")):
+            _known(part.kind, names, f"{what} of Gadgetron")
+        rule = PARALLEL.get((node.branch.kind, kinds, node.merge.kind))
+        if rule is not None:
+            self.steps += [Step(name, dict(parameters)) for name, parameters in rule.steps]
+            for part in (node.merge, *(each for stream in node.streams.values() for each in _parts(stream))):
+                self._set(part, rule)
+        elif (node.branch.kind, node.merge.kind) in FORKS:
+            self.steps.append(Fork({name: self._branch(stream) for name, stream in node.streams.items()}))
+        else:
+            self.absent.append(f"parallel {node.branch.kind} ... {node.merge.kind}")
+
+    def _branch(self, stream: Stream) -> list[AnyStep]:
+        inner = _Work(met=list(self.met), absent=self.absent)
+        inner.stream(stream)
+        return inner.steps
 
     def _outside(self, node: Outside) -> None:
         """Another program: it is given k-space and images in the form that stands at this place there."""
@@ -89,8 +109,14 @@ class _Work:
                 raise ChainError(f"{part.kind}.{name}: {error}") from None
         for where, value in values.items():
             gadget, _, parameter = where.partition(".")
-            step = next(step for step in reversed(self.steps) if step.name == gadget)
+            step = next(
+                step for step in reversed(self.steps) if isinstance(step, Step) and step.name == gadget
+            )
             step.parameters[parameter] = value  # type: ignore[index]
+
+
+def _parts(stream: Stream) -> list[Part]:
+    return [node for node in stream if isinstance(node, Part)]
 
 
 def _take(rule: Sets | Only | Idle | None, text: str, values: dict[str, Any]) -> None:
@@ -124,13 +150,17 @@ def _known(name: str, names: Iterable[str] | Mapping[str, object], what: str) ->
         raise ChainError(f"no {what} is called {name!r}{hint}")
 
 
-def _arranged(steps: list[Step]) -> list[Step]:
+def _arranged(steps: list[AnyStep]) -> list[AnyStep]:
     """The steps where each costs least, and a chain that ends with noise as one that measures it."""
     for at in reversed(range(len(steps))):
         place = at
-        while place + 1 < len(steps) and steps[place + 1].name in COMMUTING.get(steps[place].name, ()):
+        while place + 1 < len(steps) and _name(steps[place + 1]) in COMMUTING.get(_name(steps[place]), ()):
             steps[place : place + 2] = steps[place + 1], steps[place]
             place += 1
-    if steps and steps[-1].name in LAST:
-        steps[-1] = Step(LAST[steps[-1].name], {})
+    if steps and _name(steps[-1]) in LAST:
+        steps[-1] = Step(LAST[_name(steps[-1])], {})
     return steps
+
+
+def _name(step: AnyStep) -> str:
+    return step.name if isinstance(step, Step) else ""

@@ -10,7 +10,7 @@ from gadgets.data import Readouts
 from models.simulation.sampling import Sampling
 from models.simulation.scan import Protocol, simulate
 from server.acquisition import describe
-from server.chain import build, named
+from server.chain import build, named, parse
 from server.client import conversation, converse
 from server.engine.line import run
 from server.files.header import write_header
@@ -63,6 +63,11 @@ def send(server, data, pieces=None):
     return answer, images
 
 
+def steps(chain):
+    """Of a chain by its name, or written out."""
+    return parse(chain) if "\n" in chain else named(chain)
+
+
 def offline(chain, scan_, cuts=None):
     """The images of a chain in this process, and the error that ended it, if any."""
     xml, items = scan_
@@ -70,7 +75,7 @@ def offline(chain, scan_, cuts=None):
     if cuts:
         source = [piece for item in source for piece in cut_at(item, cuts)]
     images = []
-    for item in run(build(named(chain)), source, read_header(xml)):
+    for item in run(build(steps(chain)), source, read_header(xml)):
         images.append(item)
     return [each for each in images if hasattr(each, "role")]
 

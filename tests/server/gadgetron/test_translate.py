@@ -11,7 +11,7 @@ from server.gadgetron.nodes import read
 from server.gadgetron.rules import Sets
 from server.gadgetron.table import RULES
 from server.registry import registry
-from server.step import Step
+from server.step import Fork, Step
 from tests.server.gadgetron.xml import CARTESIAN, legacy, stream
 
 GADGETRON = os.environ.get("SCANSIDE_PEER_GADGETRON_CONFIGS", "")
@@ -98,6 +98,36 @@ def test_what_others_may_run_runs_here_in_its_place():
     inner = "<gadget><classname>ComplexToFloatGadget</classname></gadget>"
     for how in ("puredistributed", "parallelprocess"):
         assert parse(stream(f"<{how}><purestream>{inner}</purestream></{how}>")) == [Step("Magnitude", {})]
+
+
+def parallel(branch, merge, **streams):
+    gadgets = {
+        key: "".join(f"<gadget><classname>{kind}</classname></gadget>" for kind in kinds)
+        for key, kinds in streams.items()
+    }
+    inner = "".join(f'<stream key="{key}">{said}</stream>' for key, said in gadgets.items())
+    return stream(
+        f"<parallel><branch><classname>{branch}</classname></branch>{inner}"
+        f"<merge><classname>{merge}</classname></merge></parallel>"
+    )
+
+
+def test_fans_and_unordered_merges_are_branches():
+    text = parallel("ImageFanout", "UnorderedMerge", a=[], b=["ComplexToFloatGadget"])
+    assert parse(text) == [Fork({"a": [], "b": [Step("Magnitude", {})]})]
+
+
+@pytest.mark.parametrize("where", ["cpu", "gpu"])
+def test_images_and_weights_that_are_unmixed_are_grappa(where):
+    streams = {"images": ["ImageAccumulator"], "weights": [f"{where}WeightsCalculator"]}
+    assert parse(parallel("AcquisitionFanout", "Unmixing", **streams)) == [
+        Step("Grappa", {}),
+        Step("Combine", {}),
+    ]
+    with pytest.raises(ChainError, match=r"parallel ImageFanout \.\.\. Unmixing"):
+        parse(parallel("ImageFanout", "Unmixing", **streams))
+    with pytest.raises(ChainError, match="no merge of Gadgetron is called 'Unmixer'; did you mean Unmixing"):
+        parse(parallel("ImageFanout", "Unmixer", **streams))
 
 
 def test_filters_of_three_axes_are_one_and_have_to_agree():
