@@ -7,6 +7,7 @@ __all__ = [
     "ChainError",
     "ControlError",
     "DataError",
+    "DicomError",
     "ExternalError",
     "Interrupted",
     "ModelError",
@@ -29,3 +30,7 @@ class ControlError(ScansideError):
 
 class ExternalError(ScansideError):
     """Another program that is a step of the chain failed, or does not answer."""
+
+
+class DicomError(ScansideError):
+    """An object cannot be made, or cannot reach the archive."""

@@ -60,6 +60,9 @@ class Orders:
     expiry: float = 0.0
     """How long measurements for later scans are kept [s]."""
 
+    archives: tuple[tuple[str, bool], ...] = ()
+    """Archives that get the images: name, and whether it takes only what belongs to a patient."""
+
 
 @dataclass(frozen=True)
 class Frame:

@@ -24,6 +24,7 @@ from server.control.commands import Commands, send
 from server.control.events import ERROR
 from server.control.folder import runtime
 from server.control.voice import Voice
+from server.dicom.process import Office
 from server.errors import AccessError, ControlError, ScansideError
 from server.folders import install
 from server.keeper import Keeper
@@ -59,6 +60,7 @@ class Listener:
     verbose: bool = False
     templates: Templates = field(init=False)
     collector: Collector = field(init=False)
+    office: Office = field(init=False)
     keepers: dict[int, str] = field(default_factory=dict)
     """Processes with a connection each that may become a scan, and the sessions' names."""
     refusing: set[int] = field(default_factory=set)
@@ -88,6 +90,7 @@ class Listener:
         self.place = runtime(self.port)
         self.collector = Collector(self.place)
         self._recollect.began()
+        self.office = Office(paths.outbox(), self.settings.archives)
         self._commands = Commands(self.place, "server")
         self._begun = time.time()
 
@@ -109,6 +112,7 @@ class Listener:
         self._dismiss()
         self._commands.close()
         self.collector.stop()
+        self.office.stop()
 
     def drain(self) -> None:
         """Take no more scans."""
@@ -217,8 +221,10 @@ class Listener:
             if pid == self.collector.process.pid:
                 wait = self._recollect.ended()
                 log.error("the collector ended with status %d; a new one is started in %g s", status, wait)
+            self.office.died(pid, status)
             self.keepers.pop(pid, None)
             self.refusing.discard(pid)
+        self.office.look()
         if self._recollect.due:
             self._recollect.began()
             try:

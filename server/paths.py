@@ -42,6 +42,11 @@ def spool() -> Path:
     return Path(os.environ.get("SCANSIDE_SPOOL", state() / "spool"))
 
 
+def outbox() -> Path:
+    """What waits for the archives."""
+    return state() / "outbox"
+
+
 def run() -> Path:
     """Where servers have their sockets: SCANSIDE_RUN, else the user's runtime folder, else in /tmp."""
     session = os.environ.get("XDG_RUNTIME_DIR")

@@ -19,6 +19,7 @@ from gadgets.image.label import Labels
 from server.chain import build
 from server.dependencies.noise import before, keep, masked
 from server.dependencies.store import Store
+from server.dicom.archiving import Archiving, Copies
 from server.engine.line import Line
 from server.identifiers import identifiers, without
 from server.parameters import apply
@@ -41,6 +42,9 @@ class Assignment:
     profile: Profile = field(default_factory=Profile)
     store: Store | None = None
     """Where measurements are kept that later scans depend on."""
+
+    archiving: Archiving | None = None
+    """Where the images go beside the peer."""
 
 
 @dataclass
@@ -92,6 +96,8 @@ class Reconstruction:
         self._labels = Labels(scan)
         self._hidden = identifiers(assignment.header)
         self.outcome = Outcome()
+        self._copies = Copies(assignment.archiving, self._tell)
+        self._copies.begin(scan, assignment.header, "; ".join(map(str, chain)))
         self._thread = threading.Thread(target=self._pump, name="reconstruction", daemon=True)
         for name in ignored:
             self._tell(f"parameter {name!r} belongs to no gadget of the chain and is ignored", "warning")
@@ -145,7 +151,9 @@ class Reconstruction:
     def _send(self, item: object) -> None:
         if isinstance(item, Image):
             _finite(item)
-            self._reply(encode.image(self._labels.label(item), self._profile))
+            labelled = self._labels.label(item)
+            self._reply(encode.image(labelled, self._profile))
+            self._copies.take(labelled)
             self.outcome.images += 1
         elif isinstance(item, Text):
             self._tell(item.text, item.level)
@@ -169,6 +177,7 @@ class Reconstruction:
         expected = self._images and outcome.received[Block.__name__]
         if outcome.error is None and expected and not outcome.images:
             outcome.error = DataError(f"the chain made no image of {outcome.received['Block']} readouts")
+        self._copies.end(complete=outcome.error is None)
         self._done(outcome)
 
 

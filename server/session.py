@@ -11,6 +11,7 @@ from server import parameters
 from server.access import Admission
 from server.chain import named, parse
 from server.dependencies.store import Store
+from server.dicom.archiving import Archiving
 from server.engine.channel import Closed
 from server.errors import ChainError, ScansideError
 from server.reconstruction import Assignment, Outcome, Reconstruction
@@ -32,8 +33,10 @@ class Session:
         done: Callable[[Outcome], None],
         admission: Admission | None = None,
         store: Store | None = None,
+        archiving: Archiving | None = None,
     ) -> None:
         self._reply, self._done, self._store = reply, done, store
+        self._archiving = archiving
         self._admission = admission or Admission(profile=Profile())
         self._state = State.CONFIG
         self._config: said.ConfigFile | said.ConfigText | None = None
@@ -116,6 +119,7 @@ class Session:
             parameters=self._parameters,
             profile=self._admission.profile,
             store=self._store,
+            archiving=self._archiving,
         )
         self._scan = Reconstruction(assignment, self._reply, self._done)
         return self._scan

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from server import paths
+from server.dicom.destination import Archive
 from server.errors import ScansideError
 from server.external.programs import Programs
 from server.peers import Folders, Networks, Peer
@@ -120,6 +121,9 @@ class Settings:
 
     spool_keep_failed: bool = True
     """Scans that did not succeed are never removed by themselves."""
+
+    archives: tuple[Archive, ...] = ()
+    """Where images go beside the scanner; none: to the scanner only."""
 
     limits: Limits = field(default_factory=Limits)
     """The largest messages that are believed [bytes], by kind."""

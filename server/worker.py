@@ -6,16 +6,18 @@ link. It never speaks to the peer, and it does not outlive its keeper.
 
 import json
 import logging
-import mmap
 import os
 import resource
 import signal
 import threading
 import time
 from collections.abc import Iterator
+from typing import Any
 
+from server import paths
 from server.access import Admission
 from server.dependencies.store import site_store
+from server.dicom.archiving import Archiving, Wanted
 from server.errors import ProtocolError, ScansideError
 from server.identifiers import identifiers
 from server.link import Frame, Link, Orders, Say
@@ -23,6 +25,7 @@ from server.log import belong, capture, hide
 from server.reconstruction import Outcome
 from server.ring import Ring
 from server.session import Session
+from server.wire.buffer import Buffer
 from server.wire.decode import Decoder
 from server.wire.kinds import Kind, Profile
 from server.wire.messages import Header, Message
@@ -43,6 +46,7 @@ def work(link: Link, ring: Ring, spool: int | None, orders: Orders) -> None:
         lambda outcome: _end(link, outcome, orders.name),
         _admission(orders),
         site_store(orders.expiry),
+        _archiving(orders),
     )
     threading.Thread(target=_report, args=(link, session), name="report", daemon=True).start()
     read = 0
@@ -73,15 +77,17 @@ def _messages(frame: Frame, read: int, ring: Ring, spool: int | None) -> Iterato
     if frame.kind is Say.RING:
         return Decoder().decode(ring.view(read, frame.number))
     assert spool is not None
-    return Decoder().decode(_mapped(spool, read, frame.number))
+    return Buffer().messages(_reader(spool, read, frame.number))
 
 
-def _mapped(spool: int, start: int, stop: int) -> memoryview:
-    """The bytes of a stretch where they lie in the page cache: reading them would be one more copy."""
-    page = start - start % mmap.ALLOCATIONGRANULARITY
-    flags = mmap.MAP_SHARED | mmap.MAP_POPULATE
-    window = mmap.mmap(spool, stop - page, flags=flags, prot=mmap.PROT_READ, offset=page)
-    return memoryview(window)[start - page :]
+def _reader(spool: int, at: int, stop: int) -> Any:  # noqa: ANN401 - a receive function
+    def receive(view: memoryview) -> int:
+        nonlocal at
+        count = os.preadv(spool, [view[: stop - at]], at) if at < stop else 0
+        at += count
+        return count
+
+    return receive
 
 
 def _admission(orders: Orders) -> Admission:
@@ -90,6 +96,13 @@ def _admission(orders: Orders) -> Admission:
     )
     chains = None if orders.chains is None else frozenset(orders.chains)
     return Admission(profile=profile, chains=chains, config_text=orders.config_text)
+
+
+def _archiving(orders: Orders) -> Archiving | None:
+    if not orders.archives:
+        return None
+    wanted = [Wanted(name=name, identified=identified) for name, identified in orders.archives]
+    return Archiving(folder=paths.outbox(), wanted=wanted, session=orders.name)
 
 
 def _report(link: Link, session: Session) -> None:

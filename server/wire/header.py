@@ -36,7 +36,7 @@ def read_header(xml: str) -> Scan:
     if not xml.lstrip("\ufeff \t\r\n").startswith("<"):
         return Scan(xml=xml, fault="the header is no XML")
     try:
-        return _scan(_parse(checked(xml)), xml)
+        return _scan(sections(xml), xml)
     except Malformed as error:
         return Scan(xml=xml, fault=f"the header is {error}")
 
@@ -46,14 +46,18 @@ def load() -> None:
     read_header(SPECIMEN)
 
 
-def _parse(xml: str) -> Any:  # noqa: ANN401 - ismrmrd's generated classes
+def sections(xml: str) -> Any:  # noqa: ANN401 - ismrmrd's generated classes
+    """The header's sections as ismrmrd's classes; None stands for what is not there.
+
+    Raises Malformed for what is no header, ProtocolError as ``read_header``.
+    """
     from ismrmrd.xsd import ismrmrdHeader
     from xsdata.exceptions import ParserError
 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return _parser().from_string(xml, ismrmrdHeader)
+            return _parser().from_string(checked(xml), ismrmrdHeader)
     except (ParserError, TypeError, ValueError) as error:
         raise Malformed(f"no ISMRMRD header: {error}") from None
 

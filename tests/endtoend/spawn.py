@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -105,6 +106,12 @@ def spawned(folder, *flags, **settings):
             os.killpg(server.process.pid, signal.SIGKILL)
         server.process.wait(30)
         server.process.stdout.close()
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
 def until(true, seconds=10.0):

@@ -48,12 +48,11 @@ class Sense(Gadget):
 
         Raises DataError when a slice has no coil maps at the end, or more images than can wait do so.
         """
-        state = State()
+        state = _State()
         for frame, maps in pairs(stream):
-            yield from self.images(frame, maps, scan.encoding(frame.source.encoding), state)
+            yield from self._images(frame, maps, scan.encoding(frame.source.encoding), state)
 
-    def images(self, frame: Frame, maps: CoilMaps, encoding: Encoding, state: "State") -> Iterator[Image]:
-        """The image of one frame and its companions."""
+    def _images(self, frame: Frame, maps: CoilMaps, encoding: Encoding, state: "_State") -> Iterator[Image]:
         way, fresh = state.way(frame, maps, encoding, self)
         lines = frame.data if frame.source.transformed else to_image(frame.data)
         scale = state.scales.setdefault(frame.source.encoding, unit(frame, way.window))
@@ -94,7 +93,7 @@ class _Way:
 
 
 @dataclass(eq=False)
-class State:
+class _State:
     """What lasts from image to image."""
 
     scales: dict[int, float] = field(default_factory=dict)

@@ -1,0 +1,1 @@
+"""What leaves for the hospital's archive: datasets, the outbox, C-STORE, storage commitment."""

@@ -1,0 +1,70 @@
+"""Where the images of one scan wait while they are made; complete, they go to the outbox together."""
+
+import logging
+import os
+import shutil
+from pathlib import Path
+
+from gadgets.data import Image
+from gadgets.scan import Scan
+from server.dicom.archiving import Archiving
+from server.dicom.identity import identity
+from server.dicom.image import Source, is_storable, objects
+from server.dicom.outbox import Outbox
+
+log = logging.getLogger(__name__)
+
+
+class Sink:
+    """Takes the images that leave, and makes objects of them. Nothing of a failed scan reaches an archive."""
+
+    def __init__(self, archiving: Archiving, scan: Scan, xml: str, recipe: str) -> None:
+        who, wanted, folder = identity(xml), archiving.wanted, archiving.folder
+        self._source = Source(identity=who, scan=scan, recipe=recipe)
+        self._wanted = [each for each in wanted if not (each.identified and who.lacking)]
+        self._folder, self._session = folder, archiving.session
+        self._draft = folder / "drafts" / f"{os.getpid()}"
+        self._made: list[tuple[str, str, str, Path]] = []
+        refused = [each.name for each in wanted if each not in self._wanted]
+        self.refusal = (
+            f"the header has no {', '.join(who.lacking)}: nothing of this scan goes to {', '.join(refused)}"
+            if refused
+            else ""
+        )
+        """Why archives get nothing; empty when all do."""
+
+    def take(self, image: Image) -> None:
+        """Make the objects of an image that has its series and index."""
+        if not self._wanted or not is_storable(image):
+            return
+        for made in objects(image, self._source):
+            file = self._draft / made.SeriesInstanceUID / f"{made.SOPInstanceUID}.dcm"
+            file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
+                made.save_as(out, enforce_file_format=True)
+                out.flush()
+                os.fsync(out.fileno())
+            self._made.append((made.SeriesInstanceUID, made.SOPInstanceUID, made.SOPClassUID, file))
+
+    def finish(self) -> int:
+        """The scan is complete: its objects go to the outbox; how many are new."""
+        if not self._made:
+            return 0
+        rows = []
+        for series, name, kind, file in self._made:
+            kept = self._folder / "files" / series / file.name
+            kept.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            file.replace(kept)
+            rows += [(each.name, series, name, kind, kept) for each in self._wanted]
+        outbox = Outbox(self._folder)
+        try:
+            new = outbox.add(rows, self._session)
+        finally:
+            outbox.close()
+        self.abandon()
+        log.info("%d objects for archives, %d of them new", len(rows), new)
+        return new
+
+    def abandon(self) -> None:
+        """Remove what was drafted."""
+        shutil.rmtree(self._draft, ignore_errors=True)
