@@ -70,10 +70,14 @@ class Navigation(Readouts):
     flags = Flag.NAVIGATION
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
 class PhaseCorrection(Readouts):
     """Reference echoes of EPI."""
 
     flags = Flag.PHASE_CORRECTION
+
+    transformed: bool = False
+    """The last axis is the position along the readout (x), no longer k0."""
 
 
 class Dummy(Readouts):
@@ -100,7 +104,15 @@ class PhaseStabilization(Readouts):
     flags = Flag.PHASE_STABILIZATION_REFERENCE | Flag.PHASE_STABILIZATION
 
 
-ASIDE = (Noise, PhaseCorrection, Navigation, Dummy, Feedback, SurfaceCoil, PhaseStabilization)
+ASIDE: tuple[type[Readouts], ...] = (
+    Noise,
+    PhaseCorrection,
+    Navigation,
+    Dummy,
+    Feedback,
+    SurfaceCoil,
+    PhaseStabilization,
+)
 """The kinds that never enter k-space, in the order in which a readout with several flags is claimed.
 
 Siemens flags the reference echoes of EPI as navigators and feedback, too.

@@ -64,10 +64,11 @@ class PartialFourier(Gadget):
 
     def _weighted(self, item: Image, axes: list[Asymmetry], phases: "_Phases") -> Image:
         homodyne = self.method == "homodyne"
-        weights = torch.ones(1, 1, 1, dtype=torch.float64)
+        weights, gain = torch.ones(1, 1, 1, dtype=torch.float64), 1.0
         for number, axis in enumerate(axes):
             make = axis.homodyne if homodyne and number == 0 else axis.taper
-            weights = weights * along(make(self.width), axis.axis)
+            profile = make(self.width)
+            weights, gain = weights * along(profile, axis.axis), gain * float(profile[axis.size // 2])
         where = tuple(axis.axis for axis in axes)
 
         def act(data: torch.Tensor) -> torch.Tensor:
@@ -75,7 +76,7 @@ class PartialFourier(Gadget):
             return in_phase(out, phases.of(item, data, axes[:1])) if homodyne else out
 
         out = step(item, act, lambda noise: noise.filtered(weights), f"PartialFourier {self.method}")
-        meta = dict(out.meta)
+        meta = {**out.meta, **_scaled(out, gain)}
         if homodyne:
             meta |= _whole(axes[:1])
         if homodyne and self.phase == "each" and item.role in MAPS:
@@ -117,6 +118,12 @@ def _asymmetries(item: Image, scan: Scan) -> list[Asymmetry]:
     encoding = scan.encodings[int(item.meta.get("ScansideEncoding", 0))] if scan.encodings else None  # type: ignore[arg-type]
     first, second = encoding.acceleration if encoding else (1, 1)
     return asymmetries(item.meta, item.data.shape[-3:], (second, first, 1))
+
+
+def _scaled(item: Image, gain: float) -> Notes:
+    """The note on the image's scale, by which the weights change what a flat signal becomes."""
+    scale = item.meta.get("ScansideScale")
+    return {"ScansideScale": scale * gain} if isinstance(scale, float) else {}
 
 
 def _whole(axes: list[Asymmetry]) -> Notes:

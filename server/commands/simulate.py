@@ -7,9 +7,13 @@ from typing import TYPE_CHECKING, Any
 from server.commands.arguments import at_least_1, factors, matrix, time_of_day
 
 if TYPE_CHECKING:
-    from models.simulation.scan import Protocol
+    from collections.abc import Iterator
 
-KINDS = ("shepp-logan",)
+    from gadgets.data import Readouts
+    from gadgets.scan import Scan
+    from models.simulation.scan import Protocol, Simulation
+
+KINDS = ("shepp-logan", "epi")
 
 
 def add(words: "argparse._SubParsersAction[Any]") -> None:
@@ -50,6 +54,9 @@ def _add_sampling(own: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--asymmetric-echo", type=float, default=1.0, metavar="F", help="part of readout, 0.5 < F <= 1"
     )
+    group.add_argument(
+        "--shots", type=at_least_1, default=1, metavar="N", help="of an EPI image (%(default)s)"
+    )
     group.add_argument("--order", default="linear", choices=("linear", "centric", "interleaved", "random"))
     group.add_argument("--slice-order", default="sequential", choices=("sequential", "interleaved"))
     group.add_argument(
@@ -81,17 +88,16 @@ def run(options: argparse.Namespace) -> int:
     import json
 
     from models.simulation.scan import simulate
-    from server.acquisition import describe
     from server.files.header import write_header
     from server.files.opened import writable
     from server.files.scan import write_scan
-    from server.simulate import runs, truth
+    from server.simulate import truth
 
     protocol = _protocol(options)
     writable(options.output)
     simulation = simulate(protocol)
-    header = write_header(describe(protocol, options.kind))
-    count = write_scan(options.output, header, runs(simulation), truth=truth(simulation))
+    scan, readouts = _acquired(simulation, options)
+    count = write_scan(options.output, write_header(scan), readouts, truth=truth(simulation))
     facts = {
         "file": str(options.output),
         "readouts": count,
@@ -104,6 +110,19 @@ def run(options: argparse.Namespace) -> int:
         size, duration = f"{facts['bytes'] / 1e6:.1f} MB", f"{facts['seconds']:.1f} s of scan"
         print(f"{options.output}: {count} readouts, {size}, {duration}")
     return 0
+
+
+def _acquired(simulation: "Simulation", options: argparse.Namespace) -> tuple["Scan", "Iterator[Readouts]"]:
+    """The header and the readouts of the scan."""
+    from models.simulation.epi import Train, simulate_epi
+    from server import epi
+    from server.acquisition import describe
+    from server.simulate import runs
+
+    if options.kind != "epi":
+        return describe(simulation.protocol, options.kind), runs(simulation)
+    trains = simulate_epi(simulation, Train(shots=options.shots))
+    return epi.describe_epi(trains, options.kind), epi.runs(trains)
 
 
 def _protocol(options: argparse.Namespace) -> "Protocol":

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from gadgets.data import NoiseMeasurement
+from models.simulation.epi import Train, simulate_epi
 from models.simulation.sampling import Sampling
 from models.simulation.scan import Protocol, simulate
+from server import epi
 from server.acquisition import describe
 from server.chain import build, chains, named
 from server.engine.line import run
@@ -29,6 +31,9 @@ class Case:
 
     dtype: str = "float32"
     roles: tuple[str, ...] = ("image",)
+    train: Train | None = None
+    """The scan is an echo-planar one."""
+
     filtered: bool = False
     """A Gaussian of sigma 1 over k-space, of unit mean square, belongs to the chain."""
 
@@ -48,6 +53,10 @@ CASES = {
     "Generic_Cartesian_Grappa_RealTimeCine.xml": Case(
         GRAPPA, roles=("gfactor", "image"), dtype="uint16", filtered=True
     ),
+    "cartesian_partial_fourier": Case(
+        {**GRAPPA, "partial_fourier": 0.75}, roles=("gfactor", "image"), error=0.08
+    ),
+    "epi": Case(units=False, roles=("gfactor", "image"), train=Train(shots=2)),
     "cartesian_sense": Case(GRAPPA, roles=("gfactor", "image")),
     "default.xml": Case({"repetitions": 2}, noise=0, units=False, error=0.1),
 }
@@ -60,6 +69,10 @@ def scan(case):
         sampling=Sampling(**sampling), columns=64, coils=8, snr=60.0, noise_readouts=case.noise, seed=3
     )
     simulation = simulate(protocol)
+    if case.train is not None:
+        trains = simulate_epi(simulation, case.train)
+        items = [p for each in epi.runs(trains) for p in split(each)]
+        return simulation, epi.describe_epi(trains, "epi"), items
     return (
         simulation,
         describe(protocol, "shepp-logan"),
