@@ -271,3 +271,38 @@ def test_a_gadget_that_is_stuck_is_seen_while_it_is():
     assert second["seconds"] >= first["seconds"] + 0.04
     assert second["queue"] == 3
     assert line.stats()[0]["queue"] == 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Where(Map):
+    """Which thread it runs in."""
+
+    def one(self, item: Text, scan: Scan) -> Text:
+        return Text(text=f"{item.text} {threading.current_thread().name}".strip())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refuse(Map):
+    def one(self, item: Waveform, scan: Scan) -> Waveform:
+        raise ValueError("bad line")
+
+
+def test_a_map_rides_in_the_thread_of_the_gadget_behind_it():
+    [moved, _] = run([Where(), Flush()], [Text(text="")], Scan())
+    assert moved == Text(text="Flush")
+    assert list(run([Where(), Where()], [Text(text="")], Scan())) == [Text(text="Where Where")]
+
+
+def test_what_a_riding_map_does_not_take_passes_it_in_order():
+    items = [wave(1), Text(text="a"), wave(2), Text(text="b")]
+    found = list(run([Double(), Where(), Double(), Flush()], items, Scan()))
+    shown = [item.text if isinstance(item, Text) else number(item) for item in found]
+    assert shown == [4, "a Flush", 8, "b Flush", "2 in all"]
+
+
+def test_a_riding_map_that_fails_is_named_and_nothing_is_flushed():
+    left = []
+    with pytest.raises(ValueError, match="bad line") as failure:
+        left.extend(run([Refuse(), Flush()], [wave(1)], Scan()))
+    assert not left
+    assert failure.value.__notes__ == ["in Refuse(), at its item 1"]
