@@ -22,13 +22,16 @@ UNMADE = "the server cannot load its gadgets, so that the scan is not reconstruc
 
 
 class Hand:
-    """One worker. ``heard`` gets its frames, ``gone`` why it died; ``look`` is called now and then."""
+    """One worker. ``heard`` gets its frames, ``gone`` why it died and what kind of error that is.
+
+    ``look`` is called now and then.
+    """
 
     def __init__(
         self,
         settings: Settings,
         heard: Callable[[Frame], None],
-        gone: Callable[[str], None],
+        gone: Callable[[str, str], None],
         look: Callable[[], None],
     ) -> None:
         self._settings, self._heard, self._gone, self._look = settings, heard, gone, look
@@ -37,7 +40,8 @@ class Hand:
         self._status = -1
         self._begun = time.monotonic()
         self._scan_over: float | None = None
-        self._reason = ""
+        self._reason, self._limit = "", ""
+        """Why the worker is ended, and the kind of that limit."""
         self._left = threading.Event()
         self._ask: Callable[[], int] = lambda: -1
         self.pid = 0
@@ -82,13 +86,13 @@ class Hand:
         self.pid = self._born()
         self._theirs.close()
         if not self.pid:
-            self._gone(UNMADE)
+            self._gone(UNMADE, "gadgets")
             return
         for frame in self._link.frames():
             self._heard(frame)
             if frame.kind is Say.OUTCOME:
                 return
-        self._gone(self._reason or self._death())
+        self._gone(*((self._reason, self._limit) if self._reason else (self._death(), "death")))
 
     def _born(self) -> int:
         """The worker's process; 0 when there will be none."""
@@ -118,7 +122,7 @@ class Hand:
             self._look()
             self._reason = self._beyond()
             if self._reason and not self.pid:
-                self._gone(self._reason)
+                self._gone(self._reason, self._limit)
             elif self._reason:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(self.pid, signal.SIGKILL)
@@ -128,8 +132,10 @@ class Hand:
     def _beyond(self) -> str:
         """Which limit the worker has passed, or the wait for one; empty when none."""
         settings, now = self._settings, time.monotonic()
+        self._limit = "memory"
         if settings.memory and _resident(self.pid) > settings.memory:
             return f"the reconstruction passed its memory limit of {settings.memory >> 20} MiB and was ended"
+        self._limit = "limit"
         if now - self._begun > settings.wall:
             return f"the reconstruction passed its time limit of {settings.wall:g} s and was ended"
         if self._scan_over and now - self._scan_over > settings.finish:

@@ -15,7 +15,10 @@ GROUPS = ("subjectInformation", "studyInformation", "measurementInformation", "u
 DEVICES = ("institutionName", "stationName", "deviceSerialNumber", "deviceID")
 """Elements of the system's section that identify a place or a machine."""
 
-HARMLESS = ("patientPosition", "patientGender", "relativeTablePosition", "name")
+HARMLESS = (
+    *("patientPosition", "patientGender", "relativeTablePosition", "dependencyType", "initialSeriesNumber"),
+    "name",
+)
 """Elements within them that identify nobody."""
 
 SHORTEST = 3

@@ -88,6 +88,8 @@ class Keeper:
         self._engaged = False
         self._lock = threading.Lock()
         self._ended = False
+        self._kind = ""
+        """Which of the keeper's own reasons ended the reconstruction."""
         self.outcome: dict[str, Any] = {"state": "empty", "error": "", "images": 0}
 
     def serve(self) -> dict[str, Any]:
@@ -96,12 +98,12 @@ class Keeper:
         try:
             self._receive()
         except ProtocolError as error:
-            self._fail(str(error))
+            self._fail(str(error), "protocol")
             self._swallow()
         except TimeoutError:
-            self._fail(f"no byte came for {self._settings.idle:g} s")
+            self._fail(f"no byte came for {self._settings.idle:g} s", "limit")
         except OSError as error:
-            self._fail(f"the connection failed: {error}")
+            self._fail(f"the connection failed: {error}", "connection")
         self._end()
         return self.outcome
 
@@ -216,12 +218,13 @@ class Keeper:
             started=time.time(),
         )
         if self._busy:
-            self._conclude({"state": "spooled" if spool is not None else "refused", "error": self._busy})
+            state = "spooled" if spool is not None else "refused"
+            self._conclude({"state": state, "error": self._busy, "kind": "busy"})
             return
         try:
             self._hand.make(self._queue, orders, self._stream.ring, spool)
         except OSError as error:
-            self._fail(f"no worker could be made: {error}")
+            self._fail(f"no worker could be made: {error}", "gadgets")
 
     def _chain_name(self) -> str:
         """The installed chain that was named; never a word of the peer's own."""
@@ -245,16 +248,16 @@ class Keeper:
             case Say.OUTCOME:
                 self._conclude(json.loads(frame.payload))
 
-    def _lost(self, reason: str) -> None:
-        """The worker died without an outcome."""
-        self._conclude({"state": "failed", "error": reason})
+    def _lost(self, reason: str, kind: str) -> None:
+        """The worker died without an outcome, or was never made."""
+        self._conclude({"state": "failed", "error": reason, "kind": kind})
 
     def _heed(self) -> None:
         """Take commands of the site: they end the reconstruction, reception goes on."""
         for each in self._voice.commands():
             reason = ENDINGS.get(each["do"])
             if reason:
-                self._fail(reason)
+                self._fail(reason, "stopped")
             if reason and (each["do"] == "stop" or not self._hand.pid):
                 self._conclude({"state": "failed", "error": reason})
 
@@ -269,12 +272,13 @@ class Keeper:
         if not self._stream.received:
             return
         where = f", {self._stream.pending} bytes into a message" if self._stream.pending else ""
-        self._fail(f"the connection ended without CLOSE{where}")
+        self._fail(f"the connection ended without CLOSE{where}", "connection")
 
-    def _fail(self, reason: str) -> None:
+    def _fail(self, reason: str, kind: str = "console") -> None:
         """End the reconstruction and tell the peer."""
         if self._ended:
             return
+        self._kind = self._kind or kind
         if not self._hand.made:
             self._conclude({"state": "failed", "error": reason})
             return
@@ -288,6 +292,8 @@ class Keeper:
                 return
             self._ended = True
         self.outcome |= facts
+        if self.outcome["error"]:
+            self.outcome["kind"] = self._kind or self.outcome.get("kind", "protocol")
         self.outcome["error"] = self._clean(self.outcome["error"])
         self._hand.leave()
         self._stream.deafen()
@@ -320,7 +326,7 @@ class Keeper:
         if not self._replies.join(patience):
             self._replies.abandon(f"the peer took none of its last replies for {patience:g} s")
         if self._replies.fault and not self.outcome["error"]:
-            self.outcome |= {"state": "failed", "error": self._replies.fault}
+            self.outcome |= {"state": "failed", "error": self._replies.fault, "kind": "console"}
         until = time.monotonic() + DRAIN
         for _ in _received(self._socket, DRAIN):
             if time.monotonic() > until:
@@ -331,12 +337,11 @@ class Keeper:
             self._entry.discard()
         else:
             self._entry.close(self.outcome)
+            known = ("state", "error", "kind", "bytes", "images")
             self._voice.say(
                 "outcome",
-                state=self.outcome["state"],
-                error=self.outcome["error"],
-                bytes=self.outcome["bytes"],
-                images=self.outcome["images"],
+                readouts=sum(self.outcome.get("received", {}).values()),
+                **{name: self.outcome[name] for name in known if name in self.outcome},
             )
         self._voice.close()
 

@@ -287,8 +287,12 @@ def _outcome(listener: Listener, connection: socket.socket, name: str, *, busy: 
             raise AccessError(STOPPING)
         entry = listener.spool.open(connection.getpeername()[0])
     except (ScansideError, OSError) as error:
+        voice = Voice(listener.place, name)
+        kind = "access" if isinstance(error, AccessError) else "spool"
+        voice.say("outcome", state="refused", error=str(error), kind=kind)
         if settings.tls_cert is None or isinstance(peer, SecureSocket):
             _refuse(peer, str(error))
+        voice.close()
         return {"state": "refused", "error": str(error)}
     threads = settings.threads or max(1, (os.cpu_count() or 1) // (len(listener.keepers) + 1))
     reason = f"the server is busy with {settings.sessions} scans, its limit; this one is only received"

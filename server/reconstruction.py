@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from gadgets.data import Block, Image, NoiseMeasurement, Readouts, Text, Waveform
-from gadgets.errors import DataError, Interrupted, ScansideError
+from gadgets.errors import DataError, Interrupted
 from gadgets.gadget import flat
 from gadgets.image.label import Labels
 from server.chain import build
@@ -21,6 +21,7 @@ from server.dependencies.noise import before, keep, masked
 from server.dependencies.store import Store
 from server.dicom.archiving import Archiving, Copies
 from server.engine.line import Line
+from server.errors import AccessError, ChainError, ModelError, ProtocolError, ScansideError
 from server.identifiers import identifiers, without
 from server.parameters import apply
 from server.step import AnyStep
@@ -30,6 +31,17 @@ from server.wire.kinds import Kind, Profile
 from server.wire.messages import Data, Unsupported
 
 log = logging.getLogger(__name__)
+
+
+KINDS = {
+    ProtocolError: "protocol",
+    ChainError: "chain",
+    DataError: "data",
+    ModelError: "model",
+    AccessError: "access",
+    ScansideError: "data",
+}
+"""Errors by kind, as metrics count them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,11 +73,21 @@ class Outcome:
         return {
             "state": "failed" if self.error else "complete",
             "error": self.message,
+            "kind": self.kind,
             "bug": self.error is not None and not isinstance(self.error, ScansideError),
             "images": self.images,
             "received": dict(self.received),
             "dropped": dict(self.dropped),
         }
+
+    @property
+    def kind(self) -> str:
+        """Whose fault it was, in a word; empty when all went well."""
+        if self.error is None:
+            return ""
+        if isinstance(self.error, MemoryError) or "allocate memory" in str(self.error):
+            return "memory"
+        return next((word for kind, word in KINDS.items() if isinstance(self.error, kind)), "bug")
 
     @property
     def message(self) -> str:

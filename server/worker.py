@@ -43,7 +43,7 @@ def work(link: Link, ring: Ring, spool: int | None, orders: Orders) -> None:
     _settle(orders)
     session = Session(
         lambda message: _say(link, Say.REPLY, payload=message),
-        lambda outcome: _end(link, outcome, orders.name),
+        lambda outcome: _end(link, outcome, session.stats(), orders.name),
         _admission(orders),
         site_store(orders.expiry),
         _archiving(orders),
@@ -132,8 +132,10 @@ def _say(link: Link, kind: Say, number: int = 0, payload: bytes = b"") -> None:
         os._exit(1)
 
 
-def _end(link: Link, outcome: Outcome, name: str) -> None:
-    """Tell the outcome and leave; threads that do not stop leave with the process."""
+def _end(link: Link, outcome: Outcome, stats: dict[str, Any], name: str) -> None:
+    """Tell the last figures and the outcome, and leave; threads that do not stop leave with the process."""
+    if stats:
+        _say(link, Say.STATS, payload=json.dumps(stats).encode())
     facts = outcome.facts()
     if facts["bug"]:
         log.error("%s failed", name, exc_info=outcome.error)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from server.control.events import STATES, Event, words
+from server.control.totals import Totals
 
 SESSIONS = 200
 """Sessions that are remembered, running and ended."""
@@ -30,6 +31,7 @@ ROW: Mapping[str, Any] = {
     "lag": 0.0,
     "gadgets": [],
     "error": "",
+    "kind": "",
 }
 """A session of which nothing is known yet."""
 
@@ -63,7 +65,6 @@ class Session:
     def shown(self, name: str) -> dict[str, Any]:
         """The session as plain values."""
         if not self.ended:
-            self._mourn()
             self.facts["seconds"] = self._age()
         return {
             "id": name,
@@ -77,12 +78,18 @@ class Session:
         started = self.facts["started"]
         return 0.0 if started is None else max(0.0, round(time.time() - started, 3))
 
-    def _mourn(self) -> None:
-        """A session whose keeper is gone without an outcome is lost."""
+    def mourn(self) -> bool:
+        """Whether it is lost: its keeper is gone without an outcome."""
         keeper = self.facts["keeper_pid"]
-        if keeper is not None and not alive(keeper):
-            self.facts["state"] = "lost"
-            self.facts["error"] = "the keeper died without saying how the session ended"
+        lost = not self.ended and keeper is not None and not alive(keeper)
+        if lost:
+            self.facts |= {
+                "state": "lost",
+                "error": "the keeper died without saying how the session ended",
+                "kind": "death",
+                "seconds": self._age(),
+            }
+        return lost
 
 
 class Board:
@@ -91,6 +98,8 @@ class Board:
     def __init__(self, sessions: int = SESSIONS) -> None:
         self._most = sessions
         self._sessions: dict[str, Session] = {}
+        self._totals = Totals()
+        self._heard = 0.0
         self._server: dict[str, Any] = {
             "pid": None,
             "port": None,
@@ -106,18 +115,30 @@ class Board:
         """Note an event."""
         if event.kind == "server":
             facts = dict(event.fields)
+            self._heard = time.monotonic()
             self._http = facts.pop("http", self._http)
             self._server.update(facts)
             return
         if event.session not in self._sessions:
             self._sessions[event.session] = Session()
             self._forget()
-        self._sessions[event.session].take(event)
+        session = self._sessions[event.session]
+        before, ended = dict(session.facts), session.ended
+        session.take(event)
+        self._totals.warnings += event.kind == "warning"
+        self._totals.grow(before, session.facts)
+        if session.ended and not ended:
+            self._totals.ended(session.facts)
 
     def snapshot(self) -> dict[str, Any]:
-        """The server, its sessions, and the address of health and metrics, as plain values."""
+        """The server, its sessions, their totals, and the address of health and metrics, as plain values."""
+        for session in self._sessions.values():
+            if session.mourn():
+                self._totals.ended(session.facts)
+        heard = round(time.monotonic() - self._heard, 3) if self._heard else None
         return {
-            "server": dict(self._server),
+            "server": {**self._server, "heard": heard},
+            "totals": self._totals.shown(),
             "sessions": [session.shown(name) for name, session in self._sessions.items()],
             "http": self._http,
         }

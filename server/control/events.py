@@ -48,6 +48,13 @@ STATES = ("waiting", "running", "receiving", "complete", "failed", "cut", "refus
 """``receiving``: the reconstruction has ended, the reception has not. From ``complete`` on they are final."""
 
 
+KINDS = (
+    *("protocol", "chain", "data", "model", "access", "bug", "memory"),
+    *("connection", "death", "limit", "busy", "gadgets", "stopped", "spool", "console"),
+)
+"""Kinds of errors: those of the reconstruction, then those that its keeper sees."""
+
+
 @dataclass(frozen=True)
 class Event:
     """One thing that a session said."""
@@ -219,6 +226,7 @@ FIELDS: Mapping[str, Mapping[str, Check]] = {
     "outcome": {
         "state": _one_of(*STATES[3:]),
         "error": _text,
+        "kind": _one_of(*KINDS),
         "bytes": _count,
         "readouts": _count,
         "images": _count,

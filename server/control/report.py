@@ -39,7 +39,7 @@ class Reporter:
         self.refused = 0
         """Events and fields that may not be said: unknown ones, and values that they may not have."""
 
-    def say(self, kind: str, **fields: Any) -> None:  # noqa: ANN401 - checked by the kind of event
+    def say(self, kind: str, /, **fields: Any) -> None:  # noqa: ANN401 - checked by the kind of event
         """Send one event, with what ``server.control.events.FIELDS`` lets it have; the rest is left out."""
         try:
             said = sayable(kind, fields)

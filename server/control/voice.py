@@ -14,7 +14,7 @@ class Voice:
         self._reporter = Reporter(folder, session) if folder else None
         self._commands = Commands(folder, session) if folder else None
 
-    def say(self, kind: str, **fields: Any) -> None:  # noqa: ANN401 - checked by the kind of event
+    def say(self, kind: str, /, **fields: Any) -> None:  # noqa: ANN401 - checked by the kind of event
         """Tell an event; it may be lost."""
         if self._reporter:
             self._reporter.say(kind, **fields)

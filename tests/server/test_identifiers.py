@@ -38,6 +38,12 @@ def test_a_text_without_them_says_the_rest():
     assert without("shoedoes", identifiers(HEADER)) == "shoedoes"
 
 
+def test_the_type_of_a_dependency_is_no_identifier():
+    noise = "<dependencyType>Noise</dependencyType><measurementID>45_7</measurementID>"
+    about = f"<measurementInformation><measurementDependency>{noise}</measurementDependency>"
+    assert identifiers(f"<h>{about}</measurementInformation></h>") == {"45_7"}
+
+
 def test_what_names_a_place_or_a_machine_is_found_too():
     system = "<systemVendor>ACME</systemVendor><institutionName>St. Else</institutionName>"
     xml = f"<h><acquisitionSystemInformation>{system}</acquisitionSystemInformation></h>"

@@ -54,7 +54,7 @@ def test_trap_2_strings_end_with_a_nul_or_without(server, table, profile):
 def test_trap_2_strings_are_written_with_a_nul_where_the_peer_wants_it(tmp_path, table):
     with (
         spawned(tmp_path / "state", nul=True) as server,
-        socket.create_connection(server.address, timeout=30) as connection,
+        socket.create_connection(server.address, timeout=100) as connection,
     ):
         connection.sendall(said("none such", SCAN))
         connection.shutdown(socket.SHUT_WR)
