@@ -55,6 +55,11 @@ def guard(settings: Settings) -> None:
             f"listening on {settings.host} lets anyone there connect: give --allow NETWORK, --tls-ca FILE, or"
             " --insecure to allow it"
         )
+    if settings.http and not _loopback(settings.http_host) and not (limited or settings.insecure):
+        raise SettingsError(
+            f"health and metrics on {settings.http_host} would answer anyone there: give --allow NETWORK, or"
+            " --insecure to allow it"
+        )
 
 
 def allowed(address: str, settings: Settings) -> None:

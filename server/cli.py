@@ -8,6 +8,7 @@ from server import __version__
 from server.commands import (
     cancel,
     chains,
+    config,
     convert,
     demo,
     doctor,
@@ -37,6 +38,7 @@ COMMANDS = (
     drain,
     outbox,
     external,
+    config,
     gadgets,
     chains,
     doctor,

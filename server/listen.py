@@ -12,13 +12,14 @@ import signal
 import socket
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import zmq  # noqa: F401 - loaded once, before the forks; a context is made in none but the keepers
 
 from server import paths
 from server.access import Admission, admit, allowed, guard
-from server.backoff import Backoff
+from server.beside import Beside
 from server.control.collect import Collector
 from server.control.commands import Commands, send
 from server.control.events import ERROR
@@ -35,6 +36,8 @@ from server.settings import Settings
 from server.spool.folder import Spool
 from server.spool.recovery import recover
 from server.spool.retention import Retention
+from server.status import beside as status
+from server.status.beside import Page
 from server.templates import Templates
 from server.tls import server_context
 from server.wire import encode
@@ -59,15 +62,17 @@ class Listener:
     spool: Spool
     verbose: bool = False
     templates: Templates = field(init=False)
-    collector: Collector = field(init=False)
+    collector: Beside[Collector] = field(init=False)
     office: Office = field(init=False)
+    page: Beside[Page] | None = None
+    """Health and metrics, if they are wanted."""
+
     keepers: dict[int, str] = field(default_factory=dict)
     """Processes with a connection each that may become a scan, and the sessions' names."""
     refusing: set[int] = field(default_factory=set)
     """Processes that tell a peer that came too late."""
     draining: bool = False
     _told: float = 0.0
-    _recollect: Backoff = field(default_factory=Backoff)
 
     def __post_init__(self) -> None:
         """Listen, then begin the template; the port accepts while it loads.
@@ -85,12 +90,15 @@ class Listener:
         self._waking, woken = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(woken, warn_on_full_buffer=False)
         self.port: int = self._socket.getsockname()[1]
-        self.templates = Templates(self.verbose)
+        self._http = status.bound(self.settings) if self.settings.http else None
+        self.templates = Templates(self.verbose, self.settings.log)
         self.templates.begin()
         self.place = runtime(self.port)
-        self.collector = Collector(self.place)
-        self._recollect.began()
+        self.collector = Beside("the collector", lambda: Collector(self.place))
         self.office = Office(paths.outbox(), self.settings.archives)
+        if self._http is not None:
+            page = partial(Page, self.place, self._http, status.rules(self.settings))
+            self.page = Beside("health and metrics", page)
         self._commands = Commands(self.place, "server")
         self._begun = time.time()
 
@@ -111,8 +119,10 @@ class Listener:
         self._socket.close()
         self._dismiss()
         self._commands.close()
-        self.collector.stop()
+        self.collector.it.stop()
         self.office.stop()
+        if self.page:
+            self.page.it.stop()
 
     def drain(self) -> None:
         """Take no more scans."""
@@ -143,8 +153,9 @@ class Listener:
     def _tell(self) -> None:
         self._told = time.monotonic()
         limits = {"sessions": self.settings.sessions, "memory": self.settings.memory}
-        self.collector.say(
+        self.collector.it.say(
             "server",
+            **({"http": status.named(self._http)} if self._http else {}),
             pid=os.getpid(),
             port=self.port,
             since=self._begun,
@@ -194,6 +205,8 @@ class Listener:
             signal.signal(number, signal.SIG_IGN)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         self._socket.close()
+        if self._http:
+            self._http.close()
         self.templates.queue.only_ask()
         _keep(self, connection, name, busy=len(self.keepers) >= self.settings.sessions)
 
@@ -212,26 +225,23 @@ class Listener:
     def _reap(self) -> None:
         while True:
             try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
+                pid, how = os.waitpid(-1, os.WNOHANG)
             except ChildProcessError:
                 break
             if not pid:
                 break
-            self.templates.died(pid, status)
-            if pid == self.collector.process.pid:
-                wait = self._recollect.ended()
-                log.error("the collector ended with status %d; a new one is started in %g s", status, wait)
-            self.office.died(pid, status)
+            self.templates.died(pid, how)
+            for each in self._beside():
+                each.died(pid, how)
+            self.office.died(pid, how)
             self.keepers.pop(pid, None)
             self.refusing.discard(pid)
         self.office.look()
-        if self._recollect.due:
-            self._recollect.began()
-            try:
-                self.collector = Collector(self.place)
-            except OSError as error:
-                log.warning("no collector can be started: %s", error)
-                self._recollect.ended()
+        for each in self._beside():
+            each.heed()
+
+    def _beside(self) -> list[Beside[Collector] | Beside[Page]]:
+        return [self.collector, *([self.page] if self.page else [])]
 
     def _overdue(self) -> None:
         """End the scans that still run: their peers are told, then their keepers are killed."""
@@ -261,7 +271,7 @@ def _keep(listener: Listener, connection: socket.socket, name: str, *, busy: boo
     try:
         outcome = _outcome(listener, connection, name, busy=busy)
         level = logging.WARNING if outcome["error"] else logging.INFO
-        log.log(level, "%s: %s", name, outcome)
+        log.log(level, "%s: %s", name, outcome, extra={"outcome": outcome})
         _retain(settings)
     except BaseException:
         log.exception("%s: the keeper failed", name)

@@ -62,7 +62,8 @@ class Lines(logging.Formatter):
 
 
 class JsonLines(logging.Formatter):
-    """One JSON object a line: ``time``, ``level``, ``where``, ``session``, ``message``, ``traceback``."""
+    """One JSON object a line: ``time``, ``level``, ``where``, ``session``, ``message``, ``traceback``;
+    at a session's end ``outcome``, an object."""
 
     def format(self, record: logging.LogRecord) -> str:
         """One event, without what is hidden."""
@@ -75,7 +76,11 @@ class JsonLines(logging.Formatter):
         }
         if record.exc_info:
             facts["traceback"] = without(self.formatException(record.exc_info), HERE.hidden)
-        return json.dumps({name: value for name, value in facts.items() if value})
+        line = json.dumps({name: value for name, value in facts.items() if value})
+        outcome = getattr(record, "outcome", None)
+        if isinstance(outcome, dict):
+            line = f'{line[:-1]}, "outcome": {without(json.dumps(outcome), HERE.hidden)}}}'
+        return line
 
 
 FORMS = {"text": Lines, "json": JsonLines}

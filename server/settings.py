@@ -35,6 +35,18 @@ class Settings:
     port: Annotated[int, Field(ge=0, le=65535)] = 9002
     """The port to listen on; 0 picks a free one."""
 
+    http: bool = True
+    """Answer ``/livez``, ``/readyz`` and ``/metrics`` over HTTP; ``scanside status`` says where."""
+
+    http_host: str = "127.0.0.1"
+    """The address for these; beyond loopback with ``allow``, which holds for them too, or ``insecure``."""
+
+    http_port: Annotated[int, Field(ge=0, le=65535)] = 0
+    """The port for these; 0 picks a free one."""
+
+    log: Literal["text", "json"] = "text"
+    """How log lines are written: as text, or as one JSON object each."""
+
     insecure: bool = False
     """Listen beyond loopback although anyone there may connect."""
 
@@ -134,19 +146,30 @@ class Settings:
         return Profile(nul=self.nul, prefix=self.nul)
 
 
+def sources(flags: Mapping[str, Any], file: Path | None = None) -> dict[str, tuple[str, Any]]:
+    """Where each setting that was given comes from, and its raw value; the last source that has it counts.
+
+    ``flags`` with the value None were not given.
+    """
+    names = {each.name for each in fields(Settings)}
+    given: dict[str, tuple[str, Any]] = {}
+    if file is not None:
+        given |= {name: (str(file), value) for name, value in tomllib.loads(file.read_text()).items()}
+    for name in names:
+        variable = PREFIX + name.upper()
+        if variable in os.environ:
+            given[name] = (variable, os.environ[variable])
+        if flags.get(name) is not None:
+            given[name] = ("flag", flags[name])
+    return given
+
+
 def read_settings(flags: Mapping[str, Any], file: Path | None = None) -> Settings:
-    """The effective settings; ``flags`` with the value None were not given.
+    """The effective settings.
 
     Raises SettingsError for an unknown name or a wrong value.
     """
-    names = {each.name for each in fields(Settings)}
-    given: dict[str, Any] = {}
-    if file is not None:
-        given |= tomllib.loads(file.read_text())
-    given |= {
-        name: os.environ[PREFIX + name.upper()] for name in names if PREFIX + name.upper() in os.environ
-    }
-    given |= {name: value for name, value in flags.items() if value is not None and name in names}
+    given = {name: value for name, (_, value) in sources(flags, file).items()}
     try:
         return TypeAdapter(Settings).validate_python(given)
     except ValidationError as error:

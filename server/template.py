@@ -110,11 +110,12 @@ def _be(orders: Orders, files: list[int]) -> None:
 
 def _load() -> None:
     """Import what every worker needs, and make sure that a fork of this process is sound."""
-    from server.log import begin
+    from server.log import Form, begin
     from server.threads import quiet
 
     quiet()
-    begin(bool(os.environ.get("SCANSIDE_VERBOSE")))
+    form: Form = "json" if os.environ.get("SCANSIDE_LOG") == "json" else "text"
+    begin(bool(os.environ.get("SCANSIDE_VERBOSE")), form)
     import torch
 
     import server.worker  # noqa: F401 - loaded here, used in the forks

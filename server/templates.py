@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 from server.asking import Queue
 from server.backoff import Backoff
+from server.log import Form
 
 log = logging.getLogger(__name__)
 
@@ -75,6 +76,9 @@ class Templates:
     """Starts, replaces and gives up templates; ``heed`` is to be called now and then."""
 
     verbose: bool = False
+    form: Form = "text"
+    """How they write their log."""
+
     queue: Queue = field(default_factory=Queue)
     fault: str = ""
     """Why no worker can be made; empty while one can be, or could be soon."""
@@ -174,7 +178,8 @@ class Templates:
         reading, writing = os.pipe()
         answering = self.queue.answering.fileno()
         command = [sys.executable, "-m", "server.template", str(answering), str(writing)]
-        environment = MEMORY | os.environ | ({"SCANSIDE_VERBOSE": "1"} if self.verbose else {})
+        environment = MEMORY | os.environ | {"SCANSIDE_LOG": self.form}
+        environment |= {"SCANSIDE_VERBOSE": "1"} if self.verbose else {}
         for file in (answering, writing):
             os.set_inheritable(file, True)
         try:

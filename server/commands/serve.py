@@ -14,6 +14,9 @@ def add(words: "argparse._SubParsersAction[Any]") -> None:
     own.add_argument(
         "--port", type=own_port, help="port to listen on (9002); 0 picks a free one and prints it"
     )
+    own.add_argument("--http-host", metavar="HOST", help="address for health and metrics (127.0.0.1)")
+    own.add_argument("--http-port", type=own_port, metavar="PORT", help="port for them; 0 picks a free one")
+    own.add_argument("--log", choices=("text", "json"), help="how log lines are written (text)")
     own.add_argument("--insecure", action="store_true", default=None, help="allow an address beyond loopback")
     own.add_argument("--allow", metavar="NETWORK,...", help="networks from which peers may connect")
     own.add_argument("--tls-cert", type=Path, metavar="PEM", help="the server's certificate: TLS only")
@@ -40,6 +43,7 @@ def run(options: argparse.Namespace) -> int:
     from server.log import begin
     from server.settings import read_settings
 
-    begin(options.verbose)
-    serve(read_settings(vars(options), options.settings), verbose=options.verbose)
+    settings = read_settings(vars(options), options.settings)
+    begin(options.verbose, settings.log)
+    serve(settings, verbose=options.verbose)
     return 0

@@ -91,7 +91,7 @@ def _sessions(sessions: list[dict[str, Any]]) -> "RenderableType":
     from rich.table import Table
     from rich.text import Text
 
-    table = Table("session", "state", "peer", "chain", "s", "MB", "readouts", "images", "lag s", "gadgets")
+    table = Table("session", "state", "peer", "chain", "s", "MB", "readouts", "images", "lag MB", "gadgets")
     for each in sessions:
         facts = (
             each["id"],
@@ -102,7 +102,7 @@ def _sessions(sessions: list[dict[str, Any]]) -> "RenderableType":
             f"{each['bytes'] / 1e6:.1f}",
             str(each["readouts"]),
             str(each["images"]),
-            f"{each['lag']:.2f}",
+            f"{each['lag'] / 1e6:.1f}",
             "  ".join(_gadget(gadget) for gadget in each["gadgets"]),
         )
         table.add_row(*map(Text, facts))

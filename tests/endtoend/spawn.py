@@ -56,6 +56,17 @@ class Server:
         shown = subprocess.run(command, env=surroundings(self.folder), capture_output=True, check=True)
         return json.loads(shown.stdout)
 
+    def idle(self, seconds=10):
+        """Wait until no session has a process any more."""
+        lasting = ("server.template", "server.control", "server.status")
+        return until(
+            lambda: all(
+                pid == self.process.pid or any(word in line for word in lasting)
+                for pid, line in self.tree().items()
+            ),
+            seconds,
+        )
+
     def ready(self, seconds=90):
         """Wait until its template is loaded."""
         return until(lambda: self.status()["server"]["ready"], seconds)

@@ -74,7 +74,7 @@ def test_one_scan_too_many_is_received_for_the_spool_said_so_and_replays(tmp_pat
         [spooled] = [each for each in server.records if each.state == "spooled"]
         kept = server.stream(spooled)
         assert kept == BYTES
-        assert until(lambda: len(server.tree()) == 3), "the keepers have not left"
+        assert server.idle(), "the keepers have not left"
         answer, images = send(server.address, kept)
         assert answer.error == ""
         assert pixels(images) == pixels(running.images)

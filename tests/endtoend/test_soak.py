@@ -58,6 +58,7 @@ def census(server):
         "listener": server.process.pid,
         "template": server.one("server.template"),
         "collector": server.one("server.control"),
+        "page": server.one("server.status"),
     }
     assert until(lambda: set(server.tree()) == set(pids.values()), 20), server.tree()
     facts = {"shm": len(os.listdir("/dev/shm"))}  # noqa: PTH208

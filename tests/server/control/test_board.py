@@ -7,7 +7,7 @@ from server.control.board import ROW, Board
 from server.control.events import pack, unpack
 
 
-def tell(board, session, kind, **fields):
+def tell(board, session, kind, /, **fields):
     board.take(unpack(pack(session, kind, fields)))
 
 
@@ -90,6 +90,7 @@ def test_the_server_tells_its_own_facts():
     tell(board, "server", "server", pid=1, port=9002, since=2.0, limits={"sessions": 16})
     tell(board, "server", "server", draining=True, http="127.0.0.1:9003")
     found = board.snapshot()
+    assert 0 <= found["server"].pop("heard") < 60
     assert found["server"] == {
         "pid": 1,
         "port": 9002,
@@ -101,3 +102,45 @@ def test_the_server_tells_its_own_facts():
     }
     assert found["http"] == "127.0.0.1:9003"
     assert found["sessions"] == []
+
+
+def test_totals_grow_by_what_each_session_says_and_outlive_it():
+    board = Board(sessions=3)
+    for number in range(300):
+        name = f"s-{number}"
+        tell(board, name, "session", state="running", chain="cartesian_fft", keeper_pid=os.getpid())
+        for done in (10, 30):
+            gadget = {"name": "Fourier", "seconds": done / 10, "items": done, "queue": 1}
+            tell(board, name, "progress", bytes=done, readouts=done, images=1, gadgets=[gadget])
+        error = {"error": "x", "kind": "data"} if number % 3 == 0 else {}
+        tell(board, name, "outcome", state="failed" if error else "complete", bytes=40, images=2, **error)
+        tell(board, name, "outcome", state="complete", bytes=400)
+    found = board.snapshot()
+    totals = found["totals"]
+    assert len(found["sessions"]) == 3
+    assert (totals["bytes"], totals["readouts"], totals["images"]) == (12_000, 9_000, 600)
+    assert totals["sessions"] == [["cartesian_fft", "complete", 200], ["cartesian_fft", "failed", 100]]
+    assert totals["errors"] == {"data": 100}
+    assert totals["gadget_items"] == {"Fourier": 9_000}
+    assert abs(totals["gadget_seconds"]["Fourier"] - 900) < 1e-6
+
+
+def test_totals_have_few_names_whatever_comes():
+    board = Board()
+    for number in range(500):
+        gadget = {"name": f"G{number}", "seconds": 1.0, "items": 1, "queue": 0}
+        tell(board, f"s-{number}", "session", chain=f"c{number}")
+        tell(board, f"s-{number}", "progress", gadgets=[gadget])
+        tell(board, f"s-{number}", "outcome", state="complete")
+    totals = board.snapshot()["totals"]
+    assert len(totals["gadget_seconds"]) == len(totals["seconds"]) == 65
+    assert sum(totals["gadget_items"].values()) == 500
+    assert sum(count for _, _, count in totals["sessions"]) == 500
+
+
+def test_a_session_whose_keeper_is_gone_is_counted_as_lost_once():
+    with subprocess.Popen([sys.executable, "-c", ""]) as gone:
+        pass
+    board = Board()
+    tell(board, "a", "session", state="running", keeper_pid=gone.pid)
+    assert [board.snapshot()["totals"]["errors"] for _ in range(2)] == [{"death": 1}] * 2
