@@ -1,6 +1,7 @@
 """Health and metrics as the listener has them: the socket is its own, so that the address stays."""
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -14,7 +15,7 @@ class Page:
 
     def __init__(self, folder: Path, bound: socket.socket, rules: str) -> None:
         number = bound.fileno()
-        command = [sys.executable, "-m", "server.status", str(folder), str(number), rules]
+        command = [sys.executable, "-m", "server.status", str(folder), str(number), rules, str(os.getpid())]
         self.process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, pass_fds=(number,), start_new_session=True
         )

@@ -16,6 +16,7 @@ from server.wire import encode
 from tests.endtoend.scans import said, scan, send
 from tests.endtoend.slowly import BYTES, SCAN, Slowly
 from tests.endtoend.spawn import OFFER, spawned, start, surroundings, until
+from tests.endtoend.test_faults import in_pieces
 
 pytestmark = pytest.mark.timeout(400)
 RAISING = said("chain:\n- Misbehave: {how: raise}\n- Accumulate\n- Fourier\n- Combine\n", SCAN)
@@ -208,7 +209,8 @@ def test_it_can_be_left_out_and_beyond_loopback_it_needs_leave(tmp_path):
 def test_log_lines_are_json_with_the_session(tmp_path):
     with spawned(tmp_path / "state", "-v", "--log", "json") as server:
         send(server.address, FAILING)
-        send(server.address, RAISING)
+        assert server.ready()
+        send(server.address, b"", in_pieces(RAISING))
         assert until(lambda: server.log.count('"outcome"') == 2, 30)
         time.sleep(0.2)
         lines = [json.loads(line) for line in server.log.splitlines()]

@@ -2,6 +2,7 @@
 
 import json
 import re
+from urllib.request import urlopen
 
 import pytest
 
@@ -134,6 +135,8 @@ def traces(tmp_path_factory):
                 assert not answer.error
         until(lambda: all(each.outcome for each in server.records))
         found["status"] = json.dumps(server.status())
+        with urlopen(f"http://{server.status()['http']}/metrics", timeout=10) as answer:
+            found["metrics"] = answer.read().decode()
         files = [each for each in server.folder.rglob("*") if "/plugins/" not in str(each)]
         found["names of files"] = "\n".join(str(each.relative_to(server.folder)) for each in files)
         for each in files:
@@ -146,7 +149,7 @@ def traces(tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    "where", ["log", "status", "names of files", "JSON files", *(f"texts, {n}" for n in SCANS)]
+    "where", ["log", "status", "metrics", "names of files", "JSON files", *(f"texts, {n}" for n in SCANS)]
 )
 def test_no_identifier_stands_in(traces, where):
     text = traces[where]
@@ -154,10 +157,11 @@ def test_no_identifier_stands_in(traces, where):
 
 
 def test_what_was_looked_through_is_not_empty(traces):
-    assert all(traces[where] for where in ("log", "status", "names of files", "JSON files"))
+    assert all(traces[where] for where in ("log", "status", "metrics", "names of files", "JSON files"))
     assert "s-1" in traces["log"]
     for way in ("This is [hidden]", "printed: out [hidden]", "printed: err [hidden]", "Beware of [hidden]"):
         assert way in traces["log"]
     assert traces["log"].count("Traceback") > 2
     assert "It is [hidden]!" in traces["texts, gossip"]
     assert "cartesian_fft" in traces["status"]
+    assert 'scanside_errors_total{kind="death"} 1.0' in traces["metrics"]
