@@ -55,6 +55,9 @@ class Rule:
     behind: tuple[str, ...] = ()
     """The classes of which one must have come before; none: it may stand anywhere."""
 
+    instead: Mapping[tuple[str, str], "Rule"] = field(default_factory=dict)
+    """By property and value: the rule that counts when the property has this value."""
+
     differs: str = ""
     """What is not as in Gadgetron, in a sentence for the document."""
 

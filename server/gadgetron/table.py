@@ -50,6 +50,21 @@ READOUT: Mapping[str, Rule] = {
         steps=(("AlignEcho", {}),), differs="Reversed lines are turned first."
     ),
     "RemoveROOversamplingGadget": Rule(steps=(("RemoveOversampling", {}),)),
+    "PCACoilGadget": Rule(
+        properties={
+            "uncombined_channels_by_name": Only(values=("",), why="all channels are combined"),
+            "present_uncombined_channels": Only(values=("0",), why="all channels are combined"),
+        },
+        differs="Channels are not compressed: nothing is lost.",
+    ),
+    "CoilReductionGadget": Rule(
+        properties={
+            "coils_out": Idle(why="channels are not compressed"),
+            "coil_mask": Only(values=("",), why="all channels are used"),
+        },
+        behind=("PCACoilGadget",),
+        differs="Channels are not compressed: nothing is lost.",
+    ),
     "IsmrmrdDumpGadget": Rule(
         properties={
             name: Idle(why="the spool keeps every byte")
@@ -159,7 +174,52 @@ ROUNDING: Mapping[str, Property] = {
     "intensity_offset": Idle(why="magnitudes have none"),
 }
 
+ONCE = Rule(
+    steps=(("AutoScale", {"percentile": 100.0, "usual": 4.0}),),
+    properties={
+        "use_constant_scalingFactor": Idle(why="decides between Convert and AutoScale"),
+        "scalingFactor": Sets(where="AutoScale.usual", read=number),
+        "min_intensity_value": Sets(where="AutoScale.low", read=number),
+        "max_intensity_value": Sets(where="AutoScale.high", read=number),
+        "auto_scaling_only_once": Only(values=("true", "1"), why="one constant for a measurement"),
+        **dict.fromkeys(
+            (
+                "use_dedicated_scalingFactor_meta_field",
+                "scalingFactor_dedicated",
+                "scalingFactor_gfactor_map",
+                "scalingFactor_snr_map",
+                "scalingFactor_snr_std_map",
+            ),
+            Idle(why="maps are not scaled"),
+        ),
+        **REPORTS,
+    },
+)
+"""Scaling by a constant that the first image gives."""
+
 IMAGE: Mapping[str, Rule] = {
+    "AutoScaleGadget": Rule(
+        steps=(("AutoScale", {}),),
+        properties={
+            "max_value": Sets(where="AutoScale.to", read=number),
+            "histogram_bins": Idle(why="the percentile is exact"),
+        },
+        differs="One constant for the measurement, from its first image, instead of one for each image.",
+    ),
+    "ScaleGadget": Rule(
+        steps=(("AutoScale", {"percentile": 98.5}),),
+        properties={
+            "max_value": Sets(where="AutoScale.to", read=number),
+            "percentile": Sets(where="AutoScale.percentile", read=number),
+        },
+        differs="One constant for the measurement, from its first image.",
+    ),
+    "ImageSortGadget": Rule(
+        properties={
+            "sorting_dimension": Only(values=("repetition",), why="images leave as they become complete")
+        },
+        differs="Images leave as they become complete, repetition by repetition.",
+    ),
     "GenericReconKSpaceFilteringGadget": Rule(
         steps=(("KspaceFilter", {}),),
         properties={
@@ -180,12 +240,13 @@ IMAGE: Mapping[str, Rule] = {
         steps=(("Resize", {}),), properties=REPORTS, differs="The noise keeps its standard deviation."
     ),
     "GenericReconImageArrayScalingGadget": Rule(
+        instead={("use_constant_scalingFactor", each): ONCE for each in ("false", "0")},
         steps=(("Convert", {"to": "same", "scale": 4.0, "gfactor": 100.0, "snr": 10.0}),),
         properties={
             "scalingFactor": Sets(where="Convert.scale", read=number),
             "scalingFactor_gfactor_map": Sets(where="Convert.gfactor", read=number),
             "scalingFactor_snr_map": Sets(where="Convert.snr", read=number),
-            "use_constant_scalingFactor": Only(values=("true", "1"), why="no image is scaled by itself"),
+            "use_constant_scalingFactor": Idle(why="decides between Convert and AutoScale"),
             "auto_scaling_only_once": Idle(why="scaling is by a constant"),
             "min_intensity_value": Idle(why="scaling is by a constant"),
             "max_intensity_value": Idle(why="scaling is by a constant"),

@@ -51,7 +51,7 @@ class _Work:
                     self._outside(node)
 
     def _part(self, part: Part) -> None:
-        rule = RULES.get(part.kind)
+        rule = _rule(part)
         if rule is None:
             _known(part.kind, GADGETS, "gadget of Gadgetron")
             self.absent.append(part.kind)
@@ -113,6 +113,15 @@ class _Work:
                 step for step in reversed(self.steps) if isinstance(step, Step) and step.name == gadget
             )
             step.parameters[parameter] = value  # type: ignore[index]
+
+
+def _rule(part: Part) -> Rule | None:
+    """The rule of the table, or the one that counts instead with these properties."""
+    rule = RULES.get(part.kind)
+    for (name, value), other in rule.instead.items() if rule else ():
+        if same(part.properties.get(name, ""), value):
+            return other
+    return rule
 
 
 def _parts(stream: Stream) -> list[Part]:

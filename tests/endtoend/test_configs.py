@@ -58,6 +58,9 @@ CASES = {
     ),
     "epi": Case(units=False, roles=("gfactor", "image"), train=Train(shots=2)),
     "cartesian_sense": Case(GRAPPA, roles=("gfactor", "image")),
+    "grappa.xml": Case({**GRAPPA, "repetitions": 2}, dtype="uint16"),
+    "grappa_cpu.xml": Case(GRAPPA, dtype="uint16"),
+    "cartesian_l1wavelet": Case(GRAPPA, roles=("gfactor", "image", "linear"), error=0.1),
     "default.xml": Case({"repetitions": 2}, noise=0, units=False, error=0.1),
 }
 NOISE = ("default_measurement_dependencies",)

@@ -39,7 +39,7 @@ def test_every_rule_makes_gadgets_that_are_here_of_a_class_that_gadgetron_has(ki
     assert set(rule.behind) <= GADGETS
     for name, parameters in rule.steps:
         registry()[name](**parameters)
-    for each in rule.properties.values():
+    for each in (each for one in (rule, *rule.instead.values()) for each in one.properties.values()):
         if isinstance(each, Sets):
             name, _, parameter = each.where.partition(".")
             assert parameter in registry()[name].__dataclass_fields__
@@ -136,6 +136,20 @@ def test_filters_of_three_axes_are_one_and_have_to_agree():
     assert step.parameters == {"shape": "gaussian", "sigma": 1.5}
     with pytest.raises(ChainError, match=r"filterE1_sigma: '2' differs from 1\.5"):
         steps(("GenericReconKSpaceFilteringGadget", {**axes, "filterE1_sigma": "2"}))
+
+
+def test_a_property_can_make_another_step_of_a_gadget():
+    kind = "GenericReconImageArrayScalingGadget"
+    (constant,) = steps((kind, {"scalingFactor": "10.0", "use_constant_scalingFactor": "true"}))
+    (found,) = steps((kind, {"scalingFactor": "5", "use_constant_scalingFactor": "false"}))
+    assert (constant.name, constant.parameters["scale"]) == ("Convert", 10)
+    assert (found.name, found.parameters) == ("AutoScale", {"percentile": 100, "usual": 5})
+
+
+def test_channels_are_only_left_out_when_they_are_principal_components():
+    assert steps(("PCACoilGadget", {}), ("CoilReductionGadget", {"coils_out": "8"})) == []
+    with pytest.raises(ChainError, match="CoilReductionGadget without PCACoilGadget before it"):
+        steps(("CoilReductionGadget", {"coils_out": "8"}))
 
 
 def test_a_chain_that_ends_with_noise_measures_it():
