@@ -286,6 +286,22 @@ IMAGE: Mapping[str, Rule] = {
         properties={"start_N_for_std_map": Sets(where="Deviation.start", read=whole), **REPORTS},
         differs="N is the repetition; sent when the scan ends, scaled as the g-factor map.",
     ),
+    "PhysioInterpolationGadget": Rule(
+        steps=(("InterpolateHeartbeats", {}),),
+        properties={
+            "phases": Sets(where="InterpolateHeartbeats.phases", read=whole),
+            "phase": Idle(why="has no effect in Gadgetron either"),
+            "mode": Sets(
+                where="InterpolateHeartbeats.beats",
+                read={"0": "all", "separate": "all", "1": "first", "complete": "first"},
+            ),
+            "physiology_time_index": Sets(where="InterpolateHeartbeats.stamp", read=whole),
+            "first_beat_on_trigger": Sets(where="InterpolateHeartbeats.triggered", read=BOOLEAN),
+            "interp_method": Idle(why="cubic Hermite polynomials in time"),
+            "time_stamp_resolution_": Only(values=("2.5",), why="stamps are in ticks of 2.5 ms"),
+        },
+        differs="Beats by their triggers, by time; only complete ones; cubic, local in time.",
+    ),
     "ImageArraySplitGadget": Rule(),
     "ImageFinishGadget": Rule(),
     "ImageIndexGadget": Rule(differs="Images are numbered in their series when they leave."),
