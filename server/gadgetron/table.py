@@ -50,6 +50,30 @@ READOUT: Mapping[str, Rule] = {
         steps=(("AlignEcho", {}),), differs="Reversed lines are turned first."
     ),
     "RemoveROOversamplingGadget": Rule(steps=(("RemoveOversampling", {}),)),
+    "EPIReconXGadget": Rule(
+        steps=(("RegridEpi", {}),), properties=REPORTS, differs="Reversed lines are turned, too."
+    ),
+    "EPICorrGadget": Rule(
+        steps=(("CorrectEpi", {"order": 3}),),
+        properties={
+            "B0CorrectionMode": Sets(
+                where="CorrectEpi.drift", read={"none": False, "mean": True, "linear": True}
+            ),
+            "OEPhaseCorrectionMode": Sets(
+                where="CorrectEpi.order", read={"mean": 0, "linear": 1, "polynomial": 3}
+            ),
+            "referenceNavigatorNumber": Idle(why="all echoes of a shot count"),
+            "navigatorParameterFilterLength": Only(values=("0",), why="each shot has its own echoes"),
+            "navigatorParameterFilterExcludeVols": Idle(why="each shot has its own echoes"),
+            **REPORTS,
+        },
+        behind=("EPIReconXGadget",),
+        differs="Echoes of each shot by themselves; the drift from echo to echo is its mean.",
+    ),
+    "FFTXGadget": Rule(behind=("EPIReconXGadget",), differs="The lines are over x already."),
+    "OneEncodingGadget": Rule(
+        differs="Encoding spaces stay apart: reference lines of another one calibrate nothing."
+    ),
     "PCACoilGadget": Rule(
         properties={
             "uncombined_channels_by_name": Only(values=("",), why="all channels are combined"),

@@ -57,6 +57,10 @@ CASES = {
         {**GRAPPA, "partial_fourier": 0.75}, roles=("gfactor", "image"), error=0.08
     ),
     "epi": Case(units=False, roles=("gfactor", "image"), train=Train(shots=2)),
+    "epi.xml": Case({"repetitions": 2}, units=False, train=Train(shots=2), dtype="uint16"),
+    "Generic_Cartesian_Grappa_EPI.xml": Case(
+        {"repetitions": 2}, units=False, train=Train(shots=2), dtype="uint16", filtered=True
+    ),
     "cartesian_sense": Case(GRAPPA, roles=("gfactor", "image")),
     "grappa.xml": Case({**GRAPPA, "repetitions": 2}, dtype="uint16"),
     "grappa_cpu.xml": Case(GRAPPA, dtype="uint16"),
@@ -84,10 +88,10 @@ def scan(case):
 
 
 def test_every_installed_chain_has_a_case():
-    assert sorted({*CASES, *NOISE}) == sorted(chains())
+    assert [name for name in chains() if name not in (*CASES, *NOISE)] == []
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", [name for name in CASES if name in chains()])
 def test_a_chain_shows_what_was_simulated(name):
     case = CASES[name]
     simulation, header, items = scan(case)

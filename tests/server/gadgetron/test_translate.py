@@ -59,6 +59,39 @@ def test_what_is_missing_is_named_all_of_it():
     )
 
 
+REFUSED = {
+    "radial": (
+        [("PCACoilGadget", {}), ("gpuRadialSensePrepGadget", {"mode": "2"}), ("gpuCgSenseGadget", {})],
+        ["gpuRadialSensePrepGadget", "gpuCgSenseGadget"],
+    ),
+    "spiral": (
+        [("SpiralToGenericGadget", {}), *CARTESIAN[2:4], ("GriddingReconGadget", {"iterate": "true"})],
+        ["SpiralToGenericGadget", "GriddingReconGadget"],
+    ),
+    "binning": (
+        [("CmrCartesianKSpaceBinningCineGadget", {"x": "1"})],
+        ["CmrCartesianKSpaceBinningCineGadget"],
+    ),
+    "mapping": (
+        [("CmrParametricT1SRMappingGadget", {}), ("T1MocoGadget", {"scales": "5"})],
+        ["CmrParametricT1SRMappingGadget", "T1MocoGadget"],
+    ),
+    "dicom": ([*CARTESIAN[1:4], ("FFTGadget", {}), ("DicomFinishGadget", {})], ["DicomFinishGadget"]),
+    "matlab": (
+        ["<external><execute name='a.b' type='matlab'/><configuration/></external>"],
+        ["external a.b in matlab"],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_chains_of_other_kinds_are_understood_and_refused_with_what_they_need(name):
+    gadgets, missing = REFUSED[name]
+    with pytest.raises(ChainError) as caught:
+        parse(stream(*gadgets))
+    assert str(caught.value) == f"the configuration needs what is not here: {', '.join(missing)}"
+
+
 @pytest.mark.parametrize(
     ("gadget", "says"),
     [
