@@ -60,7 +60,7 @@ def heads(protocol: Protocol, lines: NDArray[Any]) -> Heads:
     head["idx"]["kspace_encode_step_1"] = lines["k1"] - sampling.first
     head["idx"]["kspace_encode_step_2"] = lines["k2"]
     edges = _EDGES + _EDGES_3D if sampling.partitions > 1 else _EDGES
-    head["flags"] = _flags(lines, edges, sampling.calibration == "separate")
+    head["flags"] = edge_flags(lines, edges, sampling.calibration == "separate")
     head["scan_counter"] += protocol.noise_readouts
     before = protocol.noise_readouts * sampling.repetition_time
     head["acquisition_time_stamp"] = _ticks(protocol.start + before + lines["time"])
@@ -149,7 +149,7 @@ def channel_mask(channels: int) -> NDArray[np.uint64]:
     return np.packbits(bits, bitorder="little").view("<u8")
 
 
-def _flags(lines: NDArray[Any], edges: Edges, separate: bool) -> NDArray[np.uint64]:
+def edge_flags(lines: NDArray[Any], edges: Edges, separate: bool) -> NDArray[np.uint64]:
     """Kind of each line, first and last of slice and repetition; separate reference lines do not count."""
     flags = np.zeros(len(lines), np.uint64)
     both = lines["imaging"] & lines["reference"]

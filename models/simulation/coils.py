@@ -33,8 +33,11 @@ class Sensitivities:
 
     def maps(self, matrix: tuple[int, int]) -> torch.Tensor:
         """Sensitivities at the centres of the pixels of ``matrix`` (x, y), complex128 [coil, y, x]."""
-        x = _harmonics(positions(self.fov[0], matrix[0]), self.fov[0])
-        y = _harmonics(positions(self.fov[1], matrix[1]), self.fov[1])
+        return self.at(*(positions(self.fov[axis], matrix[axis]) for axis in (0, 1)))
+
+    def at(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        """Sensitivities on the grid of positions ``x`` and ``y`` [m], complex128 [coil, y, x]."""
+        x, y = _harmonics(x, self.fov[0]), _harmonics(y, self.fov[1])
         return torch.einsum("yn,cnm,xm->cyx", y, self.coefficients, x)
 
 

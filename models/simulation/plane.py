@@ -41,7 +41,7 @@ class Plane:
 
         float32, [(left, posterior, superior), layer, y, x].
         """
-        x, y = (_parts(self.fov[axis], self.matrix[axis], fine) for axis in (0, 1))
+        x, y = (each.float() for each in self.offsets(fine))
         z = ((torch.arange(layers) + 0.5) / layers - 0.5) * self.thickness
         center, column, row, normal = (
             torch.tensor(each)[:, None, None, None]
@@ -54,7 +54,12 @@ class Plane:
             + normal * z[None, :, None, None]
         )
 
+    def offsets(self, fine: int = 1) -> tuple[torch.Tensor, torch.Tensor]:
+        """Distances from the plane's centre of the middles of the parts, along x and y [m], float64."""
+        x, y = (_parts(self.fov[axis], self.matrix[axis], fine) for axis in (0, 1))
+        return x, y
+
 
 def _parts(fov: float, points: int, fine: int) -> torch.Tensor:
     inside = ((torch.arange(fine, dtype=torch.float64) + 0.5) / fine - 0.5) * fov / points
-    return (positions(fov, points)[:, None] + inside).reshape(-1).float()
+    return (positions(fov, points)[:, None] + inside).reshape(-1)

@@ -157,17 +157,17 @@ class Simulation:
         protocol = self.protocol
         scale = math.sqrt(protocol.dwell / protocol.noise_dwell)
         shape = (protocol.noise_readouts, protocol.samples)
-        return correlated(self.mix * scale, shape, _generator(protocol.seed, 1))
+        return correlated(self.mix * scale, shape, generator(protocol.seed, 1))
 
     def readouts(self, count: int = 256) -> Iterator[tuple[slice, torch.Tensor]]:
         """The samples, ``count`` readouts at a time: which ones, and complex64 [readout, coil, sample]."""
-        generator = _generator(self.protocol.seed, 2)
+        random = generator(self.protocol.seed, 2)
         for start in range(0, len(self.lines), count):
             rows = self.lines[start : start + count]
             plane = _index(rows["slice"]) + _index(rows["k2"])
             clean = self.kspace[plane, :, _index(rows["k1"]), self.protocol.skipped :]
             factor = torch.from_numpy(self.protocol.intensity(rows["repetition"])).float()[:, None, None]
-            noise = correlated(self.mix, (len(rows), clean.shape[-1]), generator)
+            noise = correlated(self.mix, (len(rows), clean.shape[-1]), random)
             yield slice(start, start + len(rows)), torch.addcmul(noise, clean, factor)
 
 
@@ -176,11 +176,11 @@ def simulate(protocol: Protocol) -> Simulation:
     sampling = protocol.sampling
     planes = [_plane(protocol, index) for index in range(protocol.planes)]
     kspace, maps, objects = (torch.stack(parts) for parts in zip(*planes, strict=True))
-    mix = mixing(protocol.coils, _generator(protocol.seed, 0))
-    white = _whitened(maps, mix)
+    mix = mixing(protocol.coils, generator(protocol.seed, 0))
+    white = whitened(maps, mix)
     strength = torch.linalg.vector_norm(white, dim=1) * objects
     level = float(strength[objects > EMPTY].mean()) / protocol.snr
-    image = _combine(_whitened(_images(kspace, protocol), mix), white)
+    image = combine(whitened(coil_images(kspace, protocol), mix), white)
     return Simulation(
         protocol=protocol,
         lines=plan(sampling, protocol.seed),
@@ -233,7 +233,7 @@ def _lattice(points: int, step: int, fov: float) -> torch.Tensor:
     return torch.arange(first - HARMONICS, first + (points - 1) * step + HARMONICS + 1) / (PERIOD * fov)
 
 
-def _images(kspace: torch.Tensor, protocol: Protocol) -> torch.Tensor:
+def coil_images(kspace: torch.Tensor, protocol: Protocol) -> torch.Tensor:
     """Coil images at the matrix of the image, by the defining sums of the transform."""
     columns, lines = protocol.matrix
     over = _inverse(
@@ -249,7 +249,7 @@ def _inverse(points: int, position: torch.Tensor, fov: float) -> torch.Tensor:
     return torch.polar(torch.full_like(phase, points**-0.5), phase).to(torch.complex64)
 
 
-def _whitened(coils: torch.Tensor, mix: torch.Tensor) -> torch.Tensor:
+def whitened(coils: torch.Tensor, mix: torch.Tensor) -> torch.Tensor:
     """L^-1 x for A A^H = L L^H, along axis 1 of [slice, coil, y, x]."""
     factor = torch.linalg.cholesky(mix @ mix.mH)
     flat = coils.flatten(2).to(torch.complex128)
@@ -257,7 +257,7 @@ def _whitened(coils: torch.Tensor, mix: torch.Tensor) -> torch.Tensor:
     return white
 
 
-def _combine(images: torch.Tensor, maps: torch.Tensor) -> torch.Tensor:
+def combine(images: torch.Tensor, maps: torch.Tensor) -> torch.Tensor:
     """Magnitude of the projection on the sensitivities, [slice, y, x]."""
     projection = (maps.conj() * images).sum(1).abs()
     combined: torch.Tensor = projection / torch.linalg.vector_norm(maps, dim=1)
@@ -268,5 +268,6 @@ def _index(values: NDArray[Any]) -> torch.Tensor:
     return torch.from_numpy(values.astype(np.int64))
 
 
-def _generator(seed: int, stream: int) -> torch.Generator:
+def generator(seed: int, stream: int) -> torch.Generator:
+    """A source of random numbers; each use has a stream of its own."""
     return torch.Generator().manual_seed(seed * 16 + stream)

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from server.commands import simulate_cine
 from server.commands.arguments import at_least_1, factors, matrix, time_of_day
 
 if TYPE_CHECKING:
@@ -13,7 +14,10 @@ if TYPE_CHECKING:
     from gadgets.scan import Scan
     from models.simulation.scan import Protocol, Simulation
 
-KINDS = ("shepp-logan", "epi")
+REPETITION_TIME = 5.0
+"""[ms]."""
+
+KINDS = ("shepp-logan", "epi", "cine")
 
 
 def add(words: "argparse._SubParsersAction[Any]") -> None:
@@ -26,13 +30,16 @@ def add(words: "argparse._SubParsersAction[Any]") -> None:
     )
     own.add_argument("--coils", type=int, default=8, help="receive channels (%(default)s)")
     own.add_argument("--repetitions", type=int, default=1, help="each a tenth brighter (%(default)s)")
-    own.add_argument("--slices", type=int, default=1, help="each a little smaller and turned (%(default)s)")
+    own.add_argument(
+        "--slices", type=int, help="of heads (1), each a little smaller and turned; of a heart (all)"
+    )
     own.add_argument(
         "--partitions", type=at_least_1, default=1, metavar="N", help="3D when more than 1 (%(default)s)"
     )
     own.add_argument("--averages", type=int, default=1, help="(%(default)s)")
     _add_sampling(own)
     _add_noise(own)
+    simulate_cine.add(own)
     own.add_argument("--json", action="store_true", help="print the facts as JSON")
     own.set_defaults(run=run)
 
@@ -62,7 +69,7 @@ def _add_sampling(own: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--oversampling", type=int, default=2, choices=(1, 2), help="of readouts (%(default)s)"
     )
-    group.add_argument("--repetition-time", type=float, default=5.0, metavar="MS", help="(%(default)s)")
+    group.add_argument("--repetition-time", type=float, metavar="MS", help="(5; cine 3)")
     group.add_argument(
         "--start", type=time_of_day, default="10:00:00", metavar="HH:MM:SS", help="of the scan (%(default)s)"
     )
@@ -85,6 +92,8 @@ def _add_noise(own: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Simulate and write the scan."""
+    if options.kind == "cine":
+        return simulate_cine.run(options)
     import json
 
     from models.simulation.scan import simulate
@@ -135,7 +144,7 @@ def _protocol(options: argparse.Namespace) -> "Protocol":
     sampling = Sampling(
         lines=lines,
         partitions=options.partitions,
-        slices=options.slices,
+        slices=1 if options.slices is None else options.slices,
         repetitions=options.repetitions,
         averages=options.averages,
         acceleration=options.acceleration[0],
@@ -147,7 +156,7 @@ def _protocol(options: argparse.Namespace) -> "Protocol":
         partial_fourier=options.partial_fourier,
         order=options.order,
         slice_order=options.slice_order,
-        repetition_time=options.repetition_time / 1000,
+        repetition_time=(options.repetition_time or REPETITION_TIME) / 1000,
     )
     return Protocol(
         sampling=sampling,

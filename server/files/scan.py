@@ -1,7 +1,7 @@
 """Recorded scans: readouts and waveforms of an ISMRMRD HDF5 file, in runs of equal shape."""
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -95,12 +95,13 @@ def write_scan(
     xml: str,
     runs: Iterable[Readouts],
     waveforms: Iterable[Waveform] = (),
-    truth: dict[str, Truth] | None = None,
+    truth: dict[str, Truth] | Callable[[], dict[str, Truth]] | None = None,
     group: str = "dataset",
 ) -> int:
     """Write a scan as ISMRMRD lays it out, and return how many readouts it has.
 
-    Runs are written as they come, so that a scan need not fit into memory. An existing file is replaced.
+    Runs are written as they come, so that a scan need not fit into memory; ``truth`` is asked for after them.
+    An existing file is replaced.
     """
     with opened(path, "w") as file:
         target = file.create_group(group)
@@ -112,7 +113,7 @@ def write_scan(
         if stretches:
             kept = target.create_dataset("waveforms", (0,), WAVEFORM, maxshape=(None,), chunks=(1024,))
             _append(kept, _packed_waveforms(stretches))
-        write_truth(file, truth or {})
+        write_truth(file, truth() if callable(truth) else truth or {})
         return int(data.shape[0])
 
 

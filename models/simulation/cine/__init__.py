@@ -1,0 +1,1 @@
+"""Cine of the heart: short-axis slices, gated or in real time."""
