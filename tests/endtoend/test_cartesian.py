@@ -42,3 +42,15 @@ def test_sense_gives_the_object_and_its_noise(acceleration, most):
     assert 0.9 < noise < 2.5
     rest = found[inside] - truth[inside] * image.meta["ScansideScale"]
     assert float(np.sqrt((rest**2).mean())) < 4 * noise
+
+
+def test_wavelets_give_the_object_better_than_the_linear_image_beside_them():
+    simulation = simulated(3)
+    image, linear, gfactor = images("cartesian_l1wavelet", simulation)
+    assert [image.role, linear.role, gfactor.role] == ["image", "linear", "gfactor"]
+    assert gfactor.meta["ScansideNoiseOf"] == "linear"
+    truth = simulation.image[0].numpy()
+    inside = truth > 0.1 * truth.max()
+    sparse, plain = (error(one.data[0, 0].numpy() * inside, truth * inside) for one in (image, linear))
+    assert sparse < 0.9 * plain
+    assert sparse < 0.1

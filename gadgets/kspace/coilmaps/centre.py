@@ -35,19 +35,30 @@ def central(kspace: Kspace) -> Iterator[Reference]:
         )
 
 
-def box(there: torch.Tensor) -> tuple[range, range]:
-    """The lines about the centre without a gap, bool [k2, k1]: first along k1, then along k2."""
-    planes, lines = there.shape
-    k1 = _run(there[planes // 2], lines // 2)
-    k2 = _run(there[:, k1.start : k1.stop].all(1), planes // 2)
-    return k2, k1
+def box(there: torch.Tensor) -> tuple[range, ...]:
+    """A gapless box of samples about the centre, at most ``MOST`` along each axis of the bool array.
+
+    It grows by one index on each side in turn, as long as all that it gains is there; empty where the centre
+    is missing.
+    """
+    low = [size // 2 for size in there.shape]
+    high = [first + int(bool(there[tuple(low)])) for first in low]
+    growing = high != low
+    while growing:
+        growing = False
+        for axis in range(there.dim()):
+            for side in (low, high):
+                if high[axis] - low[axis] < MOST and _gains(there, low, high, axis, at=side):
+                    side[axis] += 1 if side is high else -1
+                    growing = True
+    return tuple(range(first, last) for first, last in zip(low, high, strict=True))
 
 
-def _run(there: torch.Tensor, centre: int) -> range:
-    """The unbroken run about ``centre``, at most ``MOST`` long; empty where the centre is missing."""
-    if not bool(there[centre]):
-        return range(centre, centre)
-    gaps = torch.nonzero(~there)[:, 0].tolist()
-    first = max([gap + 1 for gap in gaps if gap < centre], default=0)
-    last = min([gap for gap in gaps if gap > centre], default=len(there))
-    return range(max(first, centre - MOST // 2), min(last, centre + MOST // 2))
+def _gains(there: torch.Tensor, low: list[int], high: list[int], axis: int, at: list[int]) -> bool:
+    """Whether all samples are there on one side of the box."""
+    index = high[axis] if at is high else low[axis] - 1
+    if not 0 <= index < there.shape[axis]:
+        return False
+    some = [slice(first, last) for first, last in zip(low, high, strict=True)]
+    some[axis] = slice(index, index + 1)
+    return bool(there[tuple(some)].all())

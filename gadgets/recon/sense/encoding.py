@@ -77,10 +77,17 @@ class Encoding:
                 weights = weights.narrow(axis, 0, 1)
         return self.lay(weights).to(torch.complex64)
 
+    @cached_property
+    def bound(self) -> float:
+        """What no eigenvalue of A^H W A exceeds."""
+        gram = torch.einsum("mczyx,nczyx->mnzyx", self.maps.conj(), self.maps).abs()
+        return float(gram.sum(0).max()) * float(self.weights.max())
+
     def adjoint(self, kspace: torch.Tensor) -> torch.Tensor:
-        """A^H W y in the layout, of [coil, k2, k1, k0]; axes that are not coupled hold positions already."""
+        """A^H W y in the layout, of [coil, k2, k1, k0], or over x where the columns are not coupled."""
         weights = self.weights if self.weights.dim() == 3 else self.weights[..., None]
-        images = to_image(kspace * weights, self.axes)
+        planes = (-3, -2) if kspace.shape[-3] > 1 else (-2,)
+        images = to_image(kspace * weights, (*planes, -1) if -1 in self.axes else planes)
         total = torch.zeros_like(self.maps[:, 0])
         for maps, image in zip(self.maps.unbind(1), images, strict=True):
             total.addcmul_(maps.conj(), image)
@@ -136,8 +143,8 @@ def solve(
         applied = encoding.normal(direction)
         if ridge:
             applied.add_(direction, alpha=ridge)
-        curved = (torch.view_as_real(direction) * torch.view_as_real(applied)).sum((*own, -1), keepdim=True)
-        step = (energy / curved.squeeze(-1).clamp(min=TINY)).to(image.dtype)
+        curved = _sum(torch.view_as_real(direction) * torch.view_as_real(applied), own)
+        step = (energy / curved.clamp(min=TINY)).to(image.dtype)
         image.addcmul_(step, direction)
         residual.addcmul_(-step, applied)
         before, energy = energy, _energy(residual, own)
@@ -150,4 +157,10 @@ TINY = 1e-30
 
 
 def _energy(array: torch.Tensor, over: tuple[int, ...]) -> torch.Tensor:
-    return torch.view_as_real(array).square().sum((*over, -1), keepdim=True).squeeze(-1)
+    return _sum(torch.view_as_real(array).square(), over)
+
+
+def _sum(products: torch.Tensor, over: tuple[int, ...]) -> torch.Tensor:
+    """The sum over axes, kept, and the two parts; first rows, so that no sum is split between threads."""
+    rows = products.sum((-2, -1)).unsqueeze(-1)
+    return rows.sum([axis for axis in over if axis < rows.dim() - 1], keepdim=True)

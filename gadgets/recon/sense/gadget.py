@@ -48,11 +48,12 @@ class Sense(Gadget):
 
         Raises DataError when a slice has no coil maps at the end, or more images than can wait do so.
         """
-        state = _State()
+        state = State()
         for frame, maps in pairs(stream):
-            yield from self._images(frame, maps, scan.encoding(frame.source.encoding), state)
+            yield from self.images(frame, maps, scan.encoding(frame.source.encoding), state)
 
-    def _images(self, frame: Frame, maps: CoilMaps, encoding: Encoding, state: "_State") -> Iterator[Image]:
+    def images(self, frame: Frame, maps: CoilMaps, encoding: Encoding, state: "State") -> Iterator[Image]:
+        """The image of one frame and its companions."""
         way, fresh = state.way(frame, maps, encoding, self)
         lines = frame.data if frame.source.transformed else to_image(frame.data)
         scale = state.scales.setdefault(frame.source.encoding, unit(frame, way.window))
@@ -93,7 +94,7 @@ class _Way:
 
 
 @dataclass(eq=False)
-class _State:
+class State:
     """What lasts from image to image."""
 
     scales: dict[int, float] = field(default_factory=dict)

@@ -102,14 +102,32 @@ def window(sampled: torch.Tensor, encoding: Encoding) -> Window:
     steps = (max(second, 1) if sampled.shape[0] > 1 else 1, max(first, 1))
     spans = []
     for axis, step in enumerate(steps):
-        limit = encoding.limit(COUNTERS[axis])
-        size = sampled.shape[axis]
-        low, high = 0, size - 1
-        if limit is not None and limit.maximum > limit.minimum:
-            shift = size // 2 - limit.center
-            low, high = max(limit.minimum + shift, 0), min(limit.maximum + shift, size - 1)
+        low, high = _limits(encoding, axis, sampled.shape[axis])
         spans.append(_span(there.any(1 - axis), step, low, high))
     return Window(k2=spans[0], k1=spans[1])
+
+
+def centred(sampled: torch.Tensor, encoding: Encoding) -> Window:
+    """The least window about the centre with all acquired lines and those within the header's limits."""
+    spans = []
+    for axis in range(2):
+        size = sampled.shape[axis]
+        low, high = _limits(encoding, axis, size)
+        lines = torch.nonzero((sampled > 0).any(1 - axis))[:, 0].tolist()
+        low, high = min(low, lines[0]), max(high, lines[-1])
+        half = max(size // 2 - low, high + 1 - size // 2)
+        first, last = max(0, size // 2 - half), min(size, size // 2 + half)
+        spans.append(Span(size=size, first=first, points=last - first, kept=range(first, last)))
+    return Window(k2=spans[0], k1=spans[1])
+
+
+def _limits(encoding: Encoding, axis: int, size: int) -> tuple[int, int]:
+    """First and last line within the limits of the header."""
+    limit = encoding.limit(COUNTERS[axis])
+    if limit is None or limit.maximum <= limit.minimum:
+        return 0, size - 1
+    shift = size // 2 - limit.center
+    return max(limit.minimum + shift, 0), min(limit.maximum + shift, size - 1)
 
 
 def _span(there: torch.Tensor, step: int, low: int, high: int) -> Span:

@@ -182,8 +182,10 @@ def test_the_gapless_centre_is_a_box():
     there[6:15, 8:21] = True
     assert box(there) == (range(6, 15), range(8, 21))
     assert box(torch.ones(1, 200, dtype=torch.bool)) == (range(1), range(76, 124))
-    _, k1 = box(torch.zeros(3, 8, dtype=torch.bool))
-    assert len(k1) == 0
+    assert [len(one) for one in box(torch.zeros(3, 8, dtype=torch.bool))] == [0, 0]
+    there = there[:, 1:].unsqueeze(-1).repeat(1, 1, 20)
+    there[8, 12, 16:] = False
+    assert box(there) == (range(6, 15), range(7, 20), range(0, 16))
 
 
 def test_too_few_lines_are_refused_by_number(phantom):

@@ -96,11 +96,29 @@ def test_the_normal_operator_is_that_of_the_centred_transform(white, shape, echo
     encoding = Encoding(maps=maps, weights=weights)
     assert encoding.axes == axes
     full = weights if echo else weights[..., None]
-    lines = to_kspace((maps * image[:, None]).sum(0), axes)
-    expected = (maps.conj() * to_image(lines * full, axes)).sum(1)
+    every = axes if echo else (-3, -2)
+    lines = to_kspace((maps * image[:, None]).sum(0), every)
+    expected = (maps.conj() * to_image(lines * full, every)).sum(1)
     found = encoding.unlay(encoding.normal(encoding.lay(image)))
     torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
     torch.testing.assert_close(encoding.unlay(encoding.adjoint(lines)), expected, atol=1e-4, rtol=1e-4)
+
+
+def test_an_axis_with_all_its_lines_is_free_and_solved_all_the_same(white):
+    """A volume accelerated along k1 only, and a plane with an asymmetric echo only."""
+    maps, image = white(1, 4, 3, 8, 10), white(1, 3, 8, 10)
+    sampled = torch.zeros(3, 8, dtype=torch.int32)
+    sampled[:, ::2] = sampled[:, 3:6] = 1
+    lines = to_kspace(maps[0] * image[0], (-3, -2)) * sampled[..., None]
+    way = plan(maps, sampled, 0.0, frames=1, exact=False)
+    assert way.encoding.axes == (-2,)
+    torch.testing.assert_close(way.image(lines), image, atol=1e-2, rtol=1e-2)
+    echo = (torch.arange(10) > 2).float().expand(3, 8, 10)
+    encoding = Encoding(maps=maps, weights=echo)
+    assert encoding.axes == (-1,)
+    lines = to_kspace(maps[0] * image[0], (-3, -2, -1)) * echo
+    found = encoding.unlay(solve(encoding, encoding.adjoint(lines), iterations=100))
+    torch.testing.assert_close(found, image, atol=1e-2, rtol=1e-2)
 
 
 @pytest.mark.parametrize("shift", [0, 1])

@@ -1,0 +1,5 @@
+"""Sparse images: wavelets, total variation, and the iteration that finds them."""
+
+from gadgets.recon.sparse.gadget import IterativeSense
+
+__all__ = ["IterativeSense"]
