@@ -16,7 +16,17 @@ from rich.table import Table
 from benchmarks.figures import Figure, SkippedError, machine
 from server.threads import quiet
 
-NAMES = ("decoder", "server", "latency", "quality", "skyra", "ingest", "tls")
+NAMES = (
+    "decoder",
+    "server",
+    "latency",
+    "quality",
+    "skyra",
+    "ingest",
+    "tls",
+    "cartesian_speed",
+    "cartesian_truth",
+)
 
 
 def main() -> int:

@@ -54,3 +54,14 @@ def test_wavelets_give_the_object_better_than_the_linear_image_beside_them():
     sparse, plain = (error(one.data[0, 0].numpy() * inside, truth * inside) for one in (image, linear))
     assert sparse < 0.9 * plain
     assert sparse < 0.1
+
+
+def test_spirit_gives_the_object_in_the_units_of_sense():
+    simulation = simulated(2)
+    (image,) = images("cartesian_spirit", simulation)
+    truth = simulation.image[0].numpy()
+    found = image.data[0, 0].numpy()
+    inside = truth > 0.1 * truth.max()
+    assert error(found * inside, truth * inside) < 0.08
+    ratio = (found * truth)[inside].sum() / (truth[inside] ** 2).sum() / image.meta["ScansideScale"]
+    assert ratio == pytest.approx(1, abs=0.03)

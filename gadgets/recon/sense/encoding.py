@@ -6,6 +6,7 @@ from functools import cached_property
 import torch
 
 from gadgets.arrays import centring, plain_image, plain_kspace, to_image
+from gadgets.recon.sense.gradients import conjugate
 
 MOST_VALUES = 1 << 17
 """How many values of coil images are worked on at a time: what a processor's cache holds."""
@@ -132,35 +133,9 @@ def solve(
     residual of all together is ``tolerance`` times the right side, or after ``iterations``.
     """
     own = (0, *(axis for axis in range(1, right.dim()) if axis - right.dim() in encoding.coupled))
-    image = torch.zeros_like(right) if start is None else start.clone()
-    residual = right.clone() if start is None else right - encoding.normal(image) - ridge * image
-    direction = residual.clone()
-    energy = _energy(residual, own)
-    enough = tolerance**2 * float(_energy(right, own).sum())
-    for _ in range(iterations):
-        if float(energy.sum()) <= enough:
-            break
-        applied = encoding.normal(direction)
-        if ridge:
-            applied.add_(direction, alpha=ridge)
-        curved = _sum(torch.view_as_real(direction) * torch.view_as_real(applied), own)
-        step = (energy / curved.clamp(min=TINY)).to(image.dtype)
-        image.addcmul_(step, direction)
-        residual.addcmul_(-step, applied)
-        before, energy = energy, _energy(residual, own)
-        direction.mul_((energy / before.clamp(min=TINY)).to(image.dtype)).add_(residual)
-    return image
 
+    def apply(image: torch.Tensor) -> torch.Tensor:
+        found = encoding.normal(image)
+        return found.add_(image, alpha=ridge) if ridge else found
 
-TINY = 1e-30
-"""Energies below it count as 0."""
-
-
-def _energy(array: torch.Tensor, over: tuple[int, ...]) -> torch.Tensor:
-    return _sum(torch.view_as_real(array).square(), over)
-
-
-def _sum(products: torch.Tensor, over: tuple[int, ...]) -> torch.Tensor:
-    """The sum over axes, kept, and the two parts; first rows, so that no sum is split between threads."""
-    rows = products.sum((-2, -1)).unsqueeze(-1)
-    return rows.sum([axis for axis in over if axis < rows.dim() - 1], keepdim=True)
+    return conjugate(apply, right, own, start=start, iterations=iterations, tolerance=tolerance)

@@ -16,11 +16,14 @@ class Wavelet:
     name: str = "db4"
     levels: int = 3
 
-    def shrink(self, image: torch.Tensor, threshold: float, shift: tuple[int, int] = (0, 0)) -> torch.Tensor:
+    def shrink(
+        self, image: torch.Tensor, threshold: float, shift: tuple[int, int] = (0, 0), *, joint: bool = False
+    ) -> torch.Tensor:
         """The image, complex64 [..., y, x], all its detail coefficients shrunk by ``threshold`` in magnitude.
 
         ``shift`` moves the image before, and back afterwards: a new one in each iteration makes the limit
         independent of where the wavelets lie. Sizes that 2^levels does not divide are zero-filled in between.
+        ``joint``: the magnitude is that of all coefficients at one place along the first axis.
         """
         height, width = image.shape[-2:]
         step = 2**self.levels
@@ -28,14 +31,17 @@ class Wavelet:
         filled = torch.nn.functional.pad(image, pad) if any(pad) else image
         moved = filled.roll(shift, (-2, -1)) if any(shift) else filled
         parts = torch.view_as_real(moved).movedim(-1, 0).contiguous()
-        shrunk = self._shrink(parts, threshold, self.levels)
+        if joint:
+            shrunk = self._shrink(parts.flatten(0, 1), threshold, self.levels).reshape(parts.shape)
+        else:
+            shrunk = self._shrink(parts, threshold, self.levels)
         found = torch.complex(shrunk[0], shrunk[1])
         if any(shift):
             found = found.roll((-shift[0], -shift[1]), (-2, -1))
         return found[..., :height, :width] if any(pad) else found
 
     def _shrink(self, parts: torch.Tensor, threshold: float, levels: int) -> torch.Tensor:
-        """Of real and imaginary parts, [2, ..., y, x]."""
+        """Of real and imaginary parts (of several images), whose magnitude is one: [part, ..., y, x]."""
         coefficients = analyse(analyse(parts, self.name).mT, self.name)
         rows, columns = coefficients.shape[-2] // 2, coefficients.shape[-1] // 2
         coarse = coefficients[..., :rows, :columns]
