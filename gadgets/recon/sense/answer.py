@@ -5,6 +5,7 @@ import torch
 from gadgets.arrays import root_sum_of_squares
 from gadgets.data import Image, Notes, Role
 from gadgets.head import ImageType
+from gadgets.image.noise import PixelNoise
 from gadgets.recon.geometry import image_head
 from gadgets.recon.sampling import Frame, reach
 from gadgets.scan import Encoding
@@ -27,8 +28,15 @@ def sd(covariance: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
     return variance.real.clamp(min=0).sqrt()
 
 
-def answer(frame: Frame, data: torch.Tensor, role: Role, encoding: Encoding, notes: Notes) -> Image:
-    """The image item of one frame, [z, y, x]."""
+def answer(
+    frame: Frame,
+    data: torch.Tensor,
+    role: Role,
+    encoding: Encoding,
+    notes: Notes,
+    noise: torch.Tensor | None = None,
+) -> Image:
+    """The image item of one frame, [z, y, x]; with the noise sd that later steps have to follow."""
     depth, height, width = data.shape
     head = image_head(frame.head, (depth, height, width), encoding)
     head["image_type"] = ImageType.COMPLEX if data.is_complex() else ImageType.MAGNITUDE
@@ -38,4 +46,5 @@ def answer(frame: Frame, data: torch.Tensor, role: Role, encoding: Encoding, not
         **notes,
         "ScansideEncoding": frame.source.encoding,
     }
-    return Image(data=data.unsqueeze(0), head=head, role=role, meta=meta)
+    following = None if noise is None else PixelNoise(sd=noise)
+    return Image(data=data.unsqueeze(0), head=head, role=role, meta=meta, noise=following)

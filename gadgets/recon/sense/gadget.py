@@ -64,9 +64,10 @@ class Sense(Gadget):
         if self.gfactor or self.snr:
             noise = sd(way.noise(), found) * scale
             if self.gfactor and (fresh or len(found) > 1):
-                yield answer(frame, noise, "gfactor", encoding, notes)
+                yield answer(frame, noise, "gfactor", encoding, notes, noise)
             if self.snr:
-                yield answer(frame, torch.where(noise > 0, image / noise, 0), "snr", encoding, notes)
+                snr = torch.where(noise > 0, image / noise, 0)
+                yield answer(frame, snr, "snr", encoding, notes, noise)
 
 
 def unit(frame: Frame, over: Window) -> float:

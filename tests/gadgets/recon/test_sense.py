@@ -165,6 +165,23 @@ def test_the_noise_map_is_that_of_pseudo_replicas(phantom, white, acceleration, 
     assert float((blocks - 1).abs().max()) < 0.05
 
 
+def test_a_filter_behind_it_takes_the_noise_map_along(phantom, white):
+    from gadgets.image.filter import KspaceFilter
+
+    sampled, scan = phantom.pattern(3), phantom.scan(3)
+    noises = [phantom.kspace(white(6, 48, 32), sampled) for _ in range(REPLICAS)]
+    found = [
+        KspaceFilter(sigma=2.0).one(one, scan)
+        for one in run([coil_maps(phantom.maps), *noises], scan, gfactor=True)
+    ]
+    images = torch.stack([one.data[0, 0] for one in found if one.role == "image"])
+    said = next(one.data[0, 0] for one in found if one.role == "gfactor")
+    ratio = (images.abs().square().mean(0) / 2).sqrt() / said
+    assert float(ratio.mean()) == pytest.approx(1, abs=0.01)
+    blocks = ratio.reshape(6, 8, 4, 8).square().mean((1, 3)).sqrt()
+    assert float((blocks - 1).abs().max()) < 0.05
+
+
 def test_a_full_scan_has_unit_noise_and_so_has_an_asymmetric_echo(phantom, white):
     noise = white(phantom.coils, 48, 32)
     items = [coil_maps(phantom.maps), phantom.kspace(noise, phantom.pattern())]
