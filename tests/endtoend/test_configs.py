@@ -13,8 +13,10 @@ from server import epi
 from server.acquisition import describe
 from server.chain import build, chains, named
 from server.engine.line import run
+from server.files.header import write_header
 from server.simulate import runs
 from server.wire.readouts import split
+from tests.endtoend.scans import pixels, said, send
 
 
 @dataclass(frozen=True)
@@ -123,6 +125,16 @@ def smoothed(image):
     window = np.outer(window, window) / (window**2).mean()
     kspace = np.fft.fftshift(np.fft.fft2(np.fft.ifftshift(image))) * window
     return np.abs(np.fft.fftshift(np.fft.ifft2(np.fft.ifftshift(kspace))))
+
+
+@pytest.mark.parametrize("name", ["Generic_Cartesian_Grappa.xml", "Generic_Cartesian_Grappa", "epi.xml"])
+def test_a_console_names_gadgetrons_file(server, name):
+    case = CASES[name if name.endswith(".xml") else f"{name}.xml"]
+    _, header, items = scan(case)
+    expected = [each for each in run(build(named(name)), items, header) if hasattr(each, "role")]
+    answer, images = send(server, said(name, (write_header(header), items)))
+    assert not answer.error
+    assert [data for _, data in pixels(images)] == [data for _, data in pixels(expected)]
 
 
 def test_the_noise_chain_measures_the_noise():

@@ -56,6 +56,8 @@ try:
                 ctypes.string_at(0)
             if TARGET == "early":
                 break
+            if TARGET == "deaf":
+                time.sleep(60)
             if TARGET == "error":
                 words = b"the magnet is warm"
                 connection.sendall(struct.pack("<HQ", 8, len(words)) + words)

@@ -109,6 +109,16 @@ def test_a_program_that_hangs_is_ended_and_says_where(living, parts, target, say
     assert time.monotonic() - began < 30
 
 
+def test_a_program_that_does_not_read_is_ended(living):
+    """The scan is larger than what sockets hold."""
+    from server.wire.readouts import split
+
+    xml, items = scan(columns=128, lines=128, coils=24, repetitions=2, noise_readouts=0)
+    parts = read_header(xml), [part for item in items for part in split(item)]
+    with pytest.raises(ExternalError, match=r"(?s)fake\.deaf hangs: it did nothing for 1 s.*__main__\.py"):
+        through(f"chain: {PLACES['readouts'].format(E=external('deaf', patience=1))}", parts)
+
+
 def test_a_scan_that_breaks_off_gives_no_image_of_the_program(living, parts):
     header, items = parts
 
