@@ -8,7 +8,7 @@ from tests.endtoend.conftest import serving
 from tests.endtoend.scans import said, scan, send
 from tests.server.external.fake import children, install, programs
 
-CHAIN = "chain:\n- External: {{name: fake, target: {target}, patience: 2}}\n- RemoveOversampling\n"
+CHAIN = "chain:\n- External: {{name: fake, target: {target}, patience: 8}}\n- RemoveOversampling\n"
 CHAIN += "- Accumulate\n- Fourier\n- Combine: {{method: rss}}\n"
 
 
@@ -36,7 +36,7 @@ def test_a_program_that_peers_may_name_gives_the_images(server):
         ("crash", ("failed (exit code 1)", "Traceback", "one over nothing")),
         ("kill", ("failed (exit code 3)",)),
         ("early", ("closed before the scan's end",)),
-        ("lazy", ("hangs: it did nothing for 2 s", "__main__.py")),
+        ("lazy", ("hangs: it did nothing for 8 s", "__main__.py")),
         ("late", ("failed (exit code 1)", "one over nothing, at the end")),
     ],
 )

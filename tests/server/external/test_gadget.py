@@ -96,16 +96,16 @@ def test_a_program_that_fails_ends_the_scan_with_its_own_words(living, parts, ta
 
 
 @pytest.mark.parametrize(
-    ("target", "says"),
+    ("target", "patience", "says"),
     [
-        ("lazy", r"fake\.lazy hangs: it did nothing for 1 s: Fatal Python error: Aborted.*__main__\.py"),
-        ("never", r"fake\.never did not connect in 1 s"),
+        ("lazy", 6, r"fake\.lazy hangs: it did nothing for 6 s: Fatal Python error: Aborted.*__main__\.py"),
+        ("never", 1, r"fake\.never did not connect in 1 s"),
     ],
 )
-def test_a_program_that_hangs_is_ended_and_says_where(living, parts, target, says):
+def test_a_program_that_hangs_is_ended_and_says_where(living, parts, target, patience, says):
     began = time.monotonic()
     with pytest.raises(ExternalError, match=f"(?s){says}"):
-        through(f"chain: {PLACES['readouts'].format(E=external(target, patience=1))}", parts)
+        through(f"chain: {PLACES['readouts'].format(E=external(target, patience=patience))}", parts)
     assert time.monotonic() - began < 30
 
 
@@ -115,8 +115,8 @@ def test_a_program_that_does_not_read_is_ended(living):
 
     xml, items = scan(columns=128, lines=128, coils=24, repetitions=2, noise_readouts=0)
     parts = read_header(xml), [part for item in items for part in split(item)]
-    with pytest.raises(ExternalError, match=r"(?s)fake\.deaf hangs: it did nothing for 1 s.*__main__\.py"):
-        through(f"chain: {PLACES['readouts'].format(E=external('deaf', patience=1))}", parts)
+    with pytest.raises(ExternalError, match=r"(?s)fake\.deaf hangs: it did nothing for 6 s.*__main__\.py"):
+        through(f"chain: {PLACES['readouts'].format(E=external('deaf', patience=6))}", parts)
 
 
 def test_a_scan_that_breaks_off_gives_no_image_of_the_program(living, parts):
