@@ -26,6 +26,7 @@ NAMES = (
     "tls",
     "cartesian_speed",
     "cartesian_truth",
+    "sense_noise",
 )
 
 

@@ -102,11 +102,14 @@ def espirit(
 def calibrate(lines: torch.Tensor, kernel: int, threshold: float, noise: float = 0.0) -> Field:
     """The field of some reference lines, complex64 [coil, k2, k1, k0].
 
+    Along an axis with fewer than 2 kernel - 1 lines the kernel is smaller: a sample in the middle has to take
+    every place in it, else even the true maps have no eigenvalue of 1.
+
     Raises DataError where an axis with more than one line has fewer than the kernel, or the kernel is too
     large for so many coils.
     """
-    size = tuple(1 if points == 1 else kernel for points in lines.shape[1:])
-    _check(lines, size)
+    _check(lines, tuple(1 if points == 1 else kernel for points in lines.shape[1:]))
+    size = tuple(min(kernel, (points + 1) // 2) for points in lines.shape[1:])
     patches = lines
     for axis, points in enumerate(size):
         patches = patches.unfold(1 + axis, points, 1)

@@ -42,7 +42,7 @@ def test_the_field_is_the_mean_projection_of_all_patches(phantom, white, shape):
     planes = 3 if shape[0] > 1 else 1
     lines = white(2, planes, 9, 10)
     field = torch.cat([part.flatten(2) for part in calibrate(lines, kernel, 0.5).at(shape)], 2)
-    size = (min(kernel, planes), kernel, kernel)
+    size = ((planes + 1) // 2, kernel, kernel)
     patches = lines
     for axis, points in enumerate(size):
         patches = patches.unfold(1 + axis, points, 1)
@@ -94,6 +94,17 @@ def test_noise_of_known_sd_makes_no_maps(phantom, white):
     support = espirit(lines, (1, 48, 32), noise=1.0)[0, :, 0].abs().sum(0) > 0
     assert bool(support[phantom.object > 0].all())
     assert float(support.float().mean()) < 0.9
+
+
+def test_thin_slabs_have_maps_of_their_own(phantom, white):
+    """A kernel as thick as the slab would leave even the true maps no eigenvalue of 1."""
+    planes = [phantom.maps * (1 + 0.2j * z) for z in range(6)]
+    maps = torch.stack(planes, 1)
+    maps = maps / torch.linalg.vector_norm(maps, dim=0)
+    lines = to_kspace(phantom.object * maps, (-3, -2, -1))[:, :, 12:36, 4:28] + white(6, 6, 24, 24)
+    found = espirit(lines, (6, 48, 32), noise=1.0)[0]
+    inside = (phantom.object > 0).expand(6, 48, 32)
+    assert float(agreement(found, maps)[inside].mean()) > 0.99
 
 
 def test_two_maps_span_what_folds_inside_the_field_of_view(phantom):
