@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from server.commands.arguments import at_least_1
-from server.commands.foreign import twix, write
+from server.commands.foreign import dicom, fastmri, twix, write
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,6 +23,7 @@ CORNER = 10
 
 ISMRMRD = (".h5", ".hdf5")
 TWIX = ".dat"
+DICOM = (".dcm", ".ima")
 """How the names of files end."""
 
 
@@ -33,8 +34,8 @@ def add(words: "argparse._SubParsersAction[Any]") -> None:
         "input",
         type=Path,
         metavar="IN",
-        help="Siemens twix .dat, BART .cfl, NumPy .npy, ISMRMRD .h5, spool entry, .mrd (a stream of a scan or"
-        " of images)",
+        help="Siemens twix .dat, fastMRI .h5, DICOM .dcm or folder, BART .cfl, NumPy .npy, ISMRMRD .h5, spool"
+        " entry, .mrd (a stream of a scan or of images)",
     )
     own.add_argument(
         "-o",
@@ -72,6 +73,7 @@ def add(words: "argparse._SubParsersAction[Any]") -> None:
 def run(options: argparse.Namespace) -> int:
     """Convert by what the input is; 1 when it tells an error or breaks off."""
     from server import paths
+    from server.files.fastmri import holds_collection
     from server.files.opened import readable
     from server.files.stream import SUFFIX
     from server.settings import SettingsError
@@ -83,8 +85,13 @@ def run(options: argparse.Namespace) -> int:
         return _from_stream(options, source)
     if options.input.suffix.lower() == SUFFIX:
         readable(options.input)
-    if options.input.suffix.lower() == TWIX:
+    kind = options.input.suffix.lower()
+    if kind == TWIX:
         return twix(options)
+    if kind in DICOM or options.input.is_dir():
+        return dicom(options)
+    if kind in ISMRMRD and options.input.exists() and holds_collection(options.input):
+        return fastmri(options)
     return _to_stream(options) if options.input.suffix.lower() in ISMRMRD else _arrange(options)
 
 

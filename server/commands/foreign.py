@@ -27,6 +27,33 @@ def twix(options: argparse.Namespace) -> int:
     return 0 if measurement.complete else 1
 
 
+def fastmri(options: argparse.Namespace) -> int:
+    """A volume of the fastMRI collection."""
+    from server.files.fastmri import read_collection
+
+    volume = read_collection(options.input)
+    _remark(options.input, volume.doubts)
+    count = write(options.output, volume.xml, volume.runs())
+    slices, coils, samples, lines = volume.shape
+    size = f"{slices} slices, {coils} coils, {lines} lines x {samples} samples"
+    print(f"{options.output}: {count} readouts; {size}")
+    return 0
+
+
+def dicom(options: argparse.Namespace) -> int:
+    """A DICOM file, or a folder of them."""
+    from server.files.kept import Kept
+    from server.files.series import read_series
+
+    count = 0
+    with Kept(options.output) as kept:
+        for image in read_series(options.input):
+            kept.image(image)
+            count += 1
+    print(f"{options.output}: {count} images")
+    return 0
+
+
 def write(path: Path, header: str, readouts: "Iterator[Readouts]") -> int:
     """Write a scan as the name of its file asks; the number of its readouts."""
     from server.files.scan import write_scan
