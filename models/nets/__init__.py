@@ -1,0 +1,1 @@
+"""Networks: real two-channel images, no complex type, no Fourier transform."""

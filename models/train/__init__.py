@@ -1,0 +1,1 @@
+"""Training of what is learned: the corpus, recipes, the loop, curves."""
