@@ -1,0 +1,74 @@
+"""The training loop: it learns, resumes where it was, and a team of one equals no team."""
+
+import json
+
+import pytest
+import torch
+
+from models.errors import ModelError
+from models.nets.unrolled import Design
+from models.train import corpus, loop
+from models.train.recipe import Recipe, read, text
+
+TINY = Recipe(
+    name="tiny",
+    shards=1,
+    shapes=((32, 16),),
+    steps=8,
+    batch=2,
+    warmup=2,
+    design=Design(iterations=1, widths=(4, 4, 8)),
+)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(corpus, "SHARD", 8)
+    monkeypatch.setattr(loop, "EVERY", 4)
+    monkeypatch.setattr(loop, "JUDGED", (("cells", 20.0),))
+    corpus.make(tmp_path / "corpus", 0, 1, [(32, 16)])
+    return tmp_path
+
+
+def test_training_that_was_stopped_goes_on_as_if_it_had_not_been(folder, monkeypatch):
+    whole = loop.train(TINY, folder)
+    (folder / "checkpoint.pt").unlink()
+    calls = []
+
+    def stop(step, loss):
+        calls.append(loss)
+        if step == 4 and len(calls) == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        loop.train(TINY, folder, stop)
+    parts = loop.train(TINY, folder)
+    curve = [json.loads(line) for line in (folder / "curve.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in curve][:2] == [4, 8]
+    for one, other in zip(whole.parameters(), parts.parameters(), strict=True):
+        assert torch.allclose(one, other, atol=1e-6)
+
+
+def test_training_lowers_the_loss(folder):
+    recipe = Recipe(**{**TINY.__dict__, "steps": 60, "rate": 3e-3})
+    losses = []
+    loop.train(recipe, folder, lambda step, loss: losses.append(loss))
+    assert sum(losses[-8:]) < sum(losses[:8]) - 8 * 0.02
+
+
+def test_the_learning_rate_rises_then_falls():
+    rates = [loop.rate(TINY, step) for step in range(TINY.steps)]
+    assert rates[0] == 0.5
+    assert max(rates) == 1
+    assert rates[-1] < 0.2
+
+
+def test_a_recipe_survives_as_text(tmp_path):
+    (tmp_path / "tiny.yml").write_text(text(TINY))
+    assert read(tmp_path / "tiny.yml") == TINY
+
+
+def test_a_recipe_with_an_unknown_key_is_refused(tmp_path):
+    (tmp_path / "odd.yml").write_text("name: odd\nmomentum: 3\n")
+    with pytest.raises(ModelError, match=r"recipe odd.yml: .*momentum"):
+        read(tmp_path / "odd.yml")
