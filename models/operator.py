@@ -179,7 +179,7 @@ def multiply(matrix: torch.Tensor, image: torch.Tensor) -> torch.Tensor:
     if matrix.dim() == 3:
         rows = image.permute(3, 0, 1, 2)
         flat = rows.flatten(1, 2) @ matrix
-        product = flat.reshape(len(flat), -1, 2, 2 * size).permute(1, 0, 2, 3)
+        product = flat.reshape(flat.shape[0], -1, 2, 2 * size).permute(1, 0, 2, 3)
     else:
         product = image.permute(0, 3, 1, 2) @ matrix
     real = product[..., 0, :size] - product[..., 1, size:]

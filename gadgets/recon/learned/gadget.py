@@ -1,0 +1,191 @@
+"""The gadget of unrolled networks: the learned image beside the linear one, or why only the latter."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+import torch
+from pydantic import Field
+
+from gadgets.arrays import to_image
+from gadgets.data import CoilMaps, Image, Kspace, Notes, Reference, Text
+from gadgets.errors import DataError
+from gadgets.gadget import Gadget
+from gadgets.kspace.coilmaps.centre import central
+from gadgets.recon.learned.setting import Setting, foreseen, settle
+from gadgets.recon.sampling import Frame
+from gadgets.recon.sense.answer import answer
+from gadgets.recon.sense.gadget import unit
+from gadgets.recon.sense.pairing import Key, pairs
+from gadgets.scan import Scan
+from models.errors import ModelError
+from models.runner import Backend, shared, start
+from models.zoo import Model
+
+PATTERNS = 8
+"""Patterns of lines, by slice, that are remembered."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unrolled(Gadget):
+    """The image of an unrolled network, trained on simulated objects; the linear image and its noise with it.
+
+    The network iterates between data consistency, exact by one matrix for each column, and a learned
+    regulariser that knows the noise map. Where a scan lies outside of what the model was trained and judged
+    on, the linear image takes the learned one's place; a text and the image's meta say so and why. Not for
+    diagnosis.
+    """
+
+    model: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")] = "unrolled-2d"
+    """One of ``scanside models list``."""
+
+    linear: bool = True
+    """Send the Tikhonov SENSE image of the same lines too, and its noise map whenever it changes."""
+
+    outside: Literal["linear", "refuse"] = "linear"
+    """What happens to a scan outside of the model's envelope: the linear image instead, or an error."""
+
+    def process(self, stream: Iterable[Kspace | CoilMaps | Reference], scan: Scan) -> Iterator[Image | Text]:
+        """Give an image for each frame, behind it its companions.
+
+        Raises DataError for volumes and where coil maps are missing; for scans outside of the envelope, and
+        models that are not as their card says, with ``outside: refuse``.
+        """
+        state = _State(gadget=self, scan=scan)
+        for frame, maps in pairs(state.watch(stream)):
+            yield from self._images(frame, maps, state)
+
+    def _images(self, frame: Frame, maps: CoilMaps, state: "_State") -> Iterator[Image | Text]:
+        encoding = state.scan.encoding(frame.source.encoding)
+        setting, fresh = state.setting(frame, maps)
+        lines = frame.data if frame.source.transformed else to_image(frame.data)
+        adjoint = setting.coils.adjoint(setting.window.cut(lines, -2)[:, 0], setting.weights)
+        linear = setting.linear(adjoint)
+        image, notes = state.learned(frame, setting, adjoint, linear)
+        if image is None and state.say(str(notes["ScansideFallback"])):
+            yield Text(
+                text=f"linear image in place of the learned one: {notes['ScansideFallback']}", level="warning"
+            )
+        scale = state.scales.setdefault(frame.source.encoding, unit(frame, setting.window))
+        common: Notes = {**maps.notes, "ScansideScale": scale}
+        shown = linear if image is None else image
+        yield answer(frame, _whole(setting, shown) * scale, "image", encoding, {**common, **notes})
+        if self.linear:
+            how: Notes = {**common, "ScansideSense": f"tikhonov {setting.linear.weight:.3g}"}
+            if image is not None:
+                yield answer(frame, _whole(setting, linear) * scale, "linear", encoding, how)
+            if fresh:
+                sd = setting.window.image(setting.sd[None, None].to(torch.complex64))[0].real
+                how = {**how, "ScansideNoiseOf": "linear"}
+                yield answer(frame, sd.clamp(min=0) * scale, "noise", encoding, how)
+
+
+def _whole(setting: Setting, image: torch.Tensor) -> torch.Tensor:
+    """An image [1, y, x] of the window, on the matrix [z, y, x]."""
+    return setting.window.image(image[:, None])[0]
+
+
+@dataclass(eq=False)
+class _State:
+    """What lasts from image to image."""
+
+    gadget: Unrolled
+    scan: Scan
+    scales: dict[int, float] = field(default_factory=dict)
+    references: dict[Key, Reference] = field(default_factory=dict)
+    settings: dict[Key, list[Setting]] = field(default_factory=dict)
+    sent: set[int] = field(default_factory=set)
+    said: set[str] = field(default_factory=set)
+    loaded: tuple[Model, Backend] | ModelError | None = None
+
+    def watch(
+        self, stream: Iterable[Kspace | CoilMaps | Reference]
+    ) -> Iterator[Kspace | CoilMaps | Reference]:
+        """Hand on what comes; behind coil maps set up for the lines that are promised, while those arrive."""
+        for item in stream:
+            if isinstance(item, Reference):
+                self.references[item.encoding, item.slice] = item
+            elif isinstance(item, Kspace):
+                for reference in central(item):
+                    self.references.setdefault((reference.encoding, reference.slice), reference)
+            yield item
+            if isinstance(item, CoilMaps):
+                self._early(item)
+
+    def _early(self, maps: CoilMaps) -> None:
+        self._load()
+        reference = self.references.get((maps.encoding, maps.slice))
+        encoding = self.scan.encoding(maps.encoding)
+        sampled = foreseen(reference, encoding) if reference else None
+        if reference is not None and sampled is not None:
+            self._keep(settle(maps, sampled, reference, encoding).ready())
+
+    def setting(self, frame: Frame, maps: CoilMaps) -> tuple[Setting, bool]:
+        """The setting of a frame, and whether it is used for the first time."""
+        key = maps.encoding, maps.slice
+        known = self.settings.get(key, [])
+        found = next((each for each in known if each.serves(maps, frame.sampled)), None)
+        if found is None:
+            if key not in self.references:
+                raise DataError(f"Unrolled has no reference lines for slice {maps.slice}")
+            encoding = self.scan.encoding(maps.encoding)
+            found = settle(maps, frame.sampled, self.references[key], encoding)
+            self._keep(found)
+        fresh = id(found) not in self.sent
+        self.sent.add(id(found))
+        return found, fresh
+
+    def _keep(self, setting: Setting) -> None:
+        known = self.settings.setdefault((setting.maps.encoding, setting.maps.slice), [])
+        known[PATTERNS - 1 :] = []
+        known.insert(0, setting)
+
+    def learned(
+        self, frame: Frame, setting: Setting, adjoint: torch.Tensor, linear: torch.Tensor
+    ) -> tuple[torch.Tensor | None, Notes]:
+        """The learned image [1, y, x] and its notes, or None and notes that say why not."""
+        model = self._load()
+        faults = (
+            [str(model)] if isinstance(model, ModelError) else _faults(model[0], setting, frame.source.notes)
+        )
+        if not isinstance(model, ModelError) and not faults:
+            height, width = linear.shape[-2:]
+            found = model[1].infer(setting.inputs(adjoint, linear))[0, :, :height, :width] * setting.scale
+            if bool(torch.isfinite(found).all()):
+                return torch.complex(found[0], found[1])[None], _named(*model)
+            faults = [f"model {model[0].card.name} gave values that are not finite"]
+        if self.gadget.outside == "refuse":
+            raise DataError(f"{self.gadget.model}: {'; '.join(faults)}")
+        return None, {"ScansideModel": "none", "ScansideFallback": "; ".join(faults)}
+
+    def _load(self) -> tuple[Model, Backend] | ModelError:
+        if self.loaded is None:
+            try:
+                model = shared(self.gadget.model)
+                self.loaded = model, start(model)
+            except ModelError as error:
+                self.loaded = error
+        return self.loaded
+
+    def say(self, text: str) -> bool:
+        """Whether a text has not been sent yet."""
+        new = text not in self.said
+        self.said.add(text)
+        return new
+
+
+def _faults(model: Model, setting: Setting, notes: Notes) -> list[str]:
+    """Why a scan lies outside of the model's envelope."""
+    faults = model.card.envelope.leaves(setting.facts())
+    if notes.get("ScansideNoise") not in ("scan", "dependency"):
+        faults.append("noise unknown, expected data whitened by a noise measurement")
+    return [f"outside of the envelope of {model.card.name}: {fault}" for fault in faults]
+
+
+def _named(model: Model, backend: Backend) -> Notes:
+    return {
+        "ScansideModel": f"{model.card.name} {model.card.version}",
+        "ScansideModelHash": model.sha256,
+        "ScansideBackend": backend.name,
+        "ScansidePrecision": backend.precision,
+    }

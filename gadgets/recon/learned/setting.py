@@ -1,0 +1,142 @@
+"""What an unrolled network needs of a slice before its lines are there: operator, inverse, noise map."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+
+from gadgets.arrays import to_image
+from gadgets.data import CoilMaps, Reference
+from gadgets.errors import DataError
+from gadgets.kspace.coilmaps.centre import box
+from gadgets.recon.sense.window import COUNTERS, Span, Window, window
+from gadgets.scan import Encoding
+from models.inputs import signal, tikhonov, two_channels
+from models.operator import Coils, Proximal, proximal
+from models.runner import pad
+from models.zoo import Inputs
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Setting:
+    """One slice's maps with one pattern of lines: serves all frames that have both."""
+
+    maps: CoilMaps
+    sampled: torch.Tensor
+    """int32, [k2, k1]."""
+
+    window: Window
+    coils: Coils
+    normal: torch.Tensor
+    """A^H W A, complex64 [x, y, y]."""
+
+    linear: Proximal
+    """The inverse that makes the Tikhonov image."""
+
+    scale: float
+    """Of the signal, in SNR units."""
+
+    def serves(self, maps: CoilMaps, sampled: torch.Tensor) -> bool:
+        """Whether it is of these maps and lines."""
+        return self.maps is maps and torch.equal(self.sampled, sampled)
+
+    @property
+    def weights(self) -> torch.Tensor:
+        """Of the window's lines, float32 [k1]."""
+        return self.window.cut(self.sampled)[0].to(torch.float32)
+
+    @cached_property
+    def sd(self) -> torch.Tensor:
+        """Noise of the linear image, float32 [y, x]."""
+        return self.linear.sd()[0]
+
+    @cached_property
+    def matrix(self) -> torch.Tensor:
+        """A^H W A in two-channel form."""
+        return torch.cat([self.normal.real, -self.normal.imag], -1)
+
+    def inputs(self, adjoint: torch.Tensor, linear: torch.Tensor) -> Inputs:
+        """What the network takes, in units of the signal, of images [1, y, x]; sides made fit."""
+        parts = [two_channels(image[0] / self.scale)[None] for image in (linear, adjoint)]
+        return pad((parts[0], parts[1], self.matrix, self.sd[None, None] / self.scale))
+
+    def ready(self) -> "Setting":
+        """Itself, with all that is computed once computed."""
+        _ = self.sd, self.matrix
+        return self
+
+    def facts(self) -> dict[str, float]:
+        """What a model's envelope asks for."""
+        lines, columns = self.coils.maps.shape[-2:]
+        acquired = int((self.weights > 0).sum())
+        _, centre = box(self.sampled > 0)
+        return {
+            "acceleration": lines / max(acquired, 1),
+            "signal": self.scale,
+            "coils": self.coils.maps.shape[1],
+            "lines": lines,
+            "columns": columns,
+            "reference_lines": len(centre),
+        }
+
+
+def settle(maps: CoilMaps, sampled: torch.Tensor, reference: Reference, encoding: Encoding) -> Setting:
+    """The setting of a slice. Raises DataError for volumes and for more than one set of maps."""
+    sets, _, depth = maps.data.shape[:3]
+    if sets != 1 or depth != 1:
+        raise DataError(
+            f"Unrolled takes slices (2D) with one set of coil maps, but found {depth} planes and {sets} sets"
+        )
+    over = _window(sampled, encoding)
+    coils = Coils.of(over.maps(maps.data)[:, :, 0])
+    normal = coils.normal(over.cut(sampled)[0].to(torch.float32))
+    scale = max(signal(_low(reference, over, coils), coils.maps), 1e-6)
+    return Setting(
+        maps=maps,
+        sampled=sampled,
+        window=over,
+        coils=coils,
+        normal=normal,
+        linear=proximal(normal, tikhonov(scale)),
+        scale=scale,
+    )
+
+
+def _window(sampled: torch.Tensor, encoding: Encoding) -> Window:
+    """The window of the lines; the whole matrix where that of a lattice would leave some of them out."""
+    over = window(sampled, encoding)
+    if int((over.cut(sampled) > 0).sum()) == int((sampled > 0).sum()):
+        return over
+    planes, lines = (Span(size=size, first=0, points=size, kept=range(size)) for size in sampled.shape)
+    return Window(k2=planes, k1=lines)
+
+
+def _low(reference: Reference, over: Window, coils: Coils) -> torch.Tensor:
+    """The image of the reference lines alone, complex64 [map, y, x]."""
+    lines = reference.data if reference.transformed else to_image(reference.data)
+    first, size = reference.first[1], reference.shape[1]
+    full = torch.nn.functional.pad(lines, (0, 0, first, size - first - lines.shape[-2]))
+    cut = over.cut(full, -2)[:, 0]
+    return coils.adjoint(cut, torch.ones(cut.shape[-2]))
+
+
+def foreseen(reference: Reference, encoding: Encoding) -> torch.Tensor | None:
+    """The lines that the header promises, int32 [k2, k1]; None where it does not promise any.
+
+    A guess to be early by: who has the lines compares.
+    """
+    planes, size = reference.shape[:2]
+    limit = encoding.limit(COUNTERS[1])
+    step, second = encoding.acceleration
+    if planes != 1 or second != 1 or limit is None or encoding.calibration == "interleaved":
+        return None
+    shift = size // 2 - limit.center
+    line = torch.arange(size)
+    there = (line - size // 2) % step == 0
+    there &= (line >= limit.minimum + shift) & (line <= limit.maximum + shift)
+    averages = encoding.limit("average")
+    sampled = there.to(torch.int32)
+    if encoding.calibration == "embedded":
+        first = reference.first[1]
+        sampled[first : first + reference.data.shape[-2]] = 1
+    return sampled[None] * (averages.size if averages else 1)

@@ -1,0 +1,100 @@
+"""The models at hand: cards beside their weights, which count only with the hash that the card states."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from models import card as cards
+from models.card import Card
+from models.errors import ModelError
+from models.nets.unrolled import Unrolled
+
+FOLDER = Path(__file__).parent / "cards"
+"""The cards that come with the project."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Model:
+    """A network ready to be used, and its card."""
+
+    card: Card
+    network: Unrolled
+    sha256: str
+    """Of the weights."""
+
+
+def names() -> list[str]:
+    """The models that come with the project."""
+    return sorted(path.stem for path in FOLDER.glob("*.yml"))
+
+
+def find(name: str) -> Path:
+    """The card of a model by its name, or the card's own path (``.yml``). Raises ModelError."""
+    if name.endswith(".yml"):
+        return Path(name)
+    if name not in names():
+        raise ModelError(f"model {name!r} is unknown; there are {', '.join(names()) or 'none'}")
+    return FOLDER / f"{name}.yml"
+
+
+def load(name: str) -> Model:
+    """A model by name or card. Raises ModelError: unknown, or weights other than the card's."""
+    path = find(name)
+    card = cards.read(path)
+    file = path.parent / card.weights.file
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise ModelError(f"model {card.name}: weights {file.name}: {error.strerror}") from error
+    found = hashlib.sha256(content).hexdigest()
+    if found != card.weights.sha256:
+        raise ModelError(
+            f"model {card.name}: weights {file.name} have SHA-256 {found[:16]}..., "
+            f"expected {card.weights.sha256[:16]}..."
+        )
+    return Model(card=card, network=_network(card, content), sha256=found)
+
+
+def _network(card: Card, content: bytes) -> Unrolled:
+    from safetensors import SafetensorError
+    from safetensors.torch import load as parse
+
+    network = Unrolled(card.design)
+    try:
+        state = {name: weight.float() for name, weight in parse(content).items()}
+        network.load_state_dict(state)
+    except (SafetensorError, RuntimeError) as error:
+        raise ModelError(f"model {card.name}: its weights do not fit its design: {error}") from error
+    return network.eval().requires_grad_(requires_grad=False)
+
+
+def save(card: Card, network: Unrolled, folder: Path) -> Card:
+    """Write weights (float16) and card; the card returned states their hash."""
+    from dataclasses import replace
+
+    from safetensors.torch import save as bytes_of
+
+    folder.mkdir(parents=True, exist_ok=True)
+    state = {name: weight.detach().half().contiguous() for name, weight in network.state_dict().items()}
+    content = bytes_of(state)
+    sha256 = hashlib.sha256(content).hexdigest()
+    stated = replace(card, weights=cards.Weights(file=f"{card.name}.safetensors", sha256=sha256))
+    (folder / stated.weights.file).write_bytes(content)
+    (folder / f"{card.name}.yml").write_text(cards.text(stated))
+    return stated
+
+
+Inputs = tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]
+"""Linear image, A^H y, matrix and noise map, as ``Unrolled`` takes them."""
+
+
+def example(batch: int = 1, shape: tuple[int, int] = (32, 24), seed: int = 0) -> Inputs:
+    """Random inputs that a network takes; A^H A as of one coil with every second line."""
+    generator = torch.Generator().manual_seed(seed)
+    height, width = shape
+    linear, adjoint = torch.randn(2, batch, 2, height, width, generator=generator)
+    half = 0.5 * (torch.eye(height) + torch.roll(torch.eye(height), height // 2, 0))
+    matrix = torch.cat([half, torch.zeros(height, height)], 1).expand(width, -1, -1).contiguous()
+    return linear, adjoint, matrix, torch.ones(batch, 1, height, width)

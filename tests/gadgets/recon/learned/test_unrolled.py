@@ -1,0 +1,245 @@
+"""The Unrolled gadget: learned inside its envelope, linear outside of it, and it says which."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from gadgets.data import CoilMaps, Image, Kspace, Reference, Text
+from gadgets.errors import DataError
+from gadgets.head import READOUT_HEAD
+from gadgets.recon.learned import Unrolled, gadget
+from gadgets.recon.learned.setting import foreseen
+from gadgets.scan import Encoding, Limit, Scan, Space
+from models import runner, zoo
+from models.card import Card, Envelope, Weights
+from models.errors import ModelError
+from models.nets.unrolled import Design
+from models.nets.unrolled import Unrolled as Network
+from models.operator import dft
+from models.train.coils import random_coils
+from models.train.fields import window
+
+Y, X, COILS, R, LINES = 48, 36, 6, 3, 16
+NOTES = {"ScansideNoise": "scan"}
+
+
+def encoding(calibration="embedded"):
+    space = Space(matrix=(X, Y, 1), fov=(0.3, 0.3, 0.005))
+    limit = {"kspace_encode_step_1": Limit(minimum=0, maximum=Y - 1, center=Y // 2)}
+    return Encoding(encoded=space, recon=space, limits=limit, acceleration=(R, 1), calibration=calibration)
+
+
+SCAN = Scan(encodings=(encoding(),))
+
+
+@pytest.fixture(autouse=True)
+def model(tmp_path, monkeypatch):
+    """A small random network under the name of the model that comes with the project."""
+    torch.manual_seed(0)
+    design = Design(iterations=1, widths=(4, 4, 8))
+    envelope = Envelope(
+        acceleration=(1, 4),
+        signal=(1, 1000),
+        coils=(2, 32),
+        lines=(16, 400),
+        columns=(16, 400),
+        reference_lines=16,
+    )
+    card = Card(
+        name="unrolled-2d",
+        version=3,
+        task="reconstruction",
+        takes="",
+        gives="",
+        design=design,
+        weights=Weights(file="", sha256=""),
+        envelope=envelope,
+        corpus="",
+        recipe="",
+        licence="Apache-2.0",
+    )
+    zoo.save(card, Network(design), tmp_path)
+    monkeypatch.setattr(zoo, "FOLDER", tmp_path)
+    monkeypatch.setattr(runner, "_known", {})
+    return tmp_path
+
+
+def scanned(noise=1.0, seed=0):
+    random = np.random.default_rng(seed)
+    coils = random_coils(random, window(random, Y, X))
+    coils = coils / torch.linalg.vector_norm(coils, dim=0)
+    image = 30 * torch.ones(Y, X) * (torch.hypot(torch.linspace(-1, 1, Y)[:, None], torch.zeros(X)) < 0.8)
+    kspace = dft(Y) @ (coils * image)
+    kspace = kspace + noise * torch.view_as_complex(torch.randn(*kspace.shape, 2))
+    sampled = (torch.arange(Y) - Y // 2) % R == 0
+    reference = slice(Y // 2 - LINES // 2, Y // 2 + LINES // 2)
+    sampled[reference] = True
+    head = np.zeros((1, 1, 1), READOUT_HEAD)
+    data = (kspace * sampled[:, None])[None, None, None, :, None]
+    return (
+        Reference(
+            data=kspace[:, None, reference],
+            first=(0, reference.start),
+            shape=(1, Y, X),
+            encoding=0,
+            slice=0,
+            transformed=True,
+            notes=NOTES,
+        ),
+        CoilMaps(data=coils[None, :, None], encoding=0, slice=0, notes=NOTES),
+        Kspace(
+            data=data,
+            sampled=sampled.to(torch.int32)[None, None, None, None],
+            head=head,
+            encoding=0,
+            transformed=True,
+            notes=NOTES,
+        ),
+    )
+
+
+def run(items, **parameters):
+    return list(Unrolled(**parameters).process(iter(items), SCAN))
+
+
+def test_the_learned_image_has_the_linear_one_and_its_noise_beside_it():
+    image, linear, noise = run(scanned())
+    assert [each.role for each in (image, linear, noise)] == ["image", "linear", "noise"]
+    assert image.meta["ScansideModel"] == "unrolled-2d 3"
+    assert len(image.meta["ScansideModelHash"]) == 64
+    assert image.meta["ScansideBackend"] == "torch"
+    assert noise.meta["ScansideNoiseOf"] == "linear"
+    assert image.data.shape == (1, 1, Y, X)
+    assert not torch.equal(image.data, linear.data)
+    assert torch.isfinite(torch.view_as_real(image.data)).all()
+
+
+def test_the_noise_map_is_that_of_the_linear_image():
+    torch.manual_seed(1)
+    reference, maps, first = scanned(0)
+    _, _, noise = run((reference, maps, first))
+    images = []
+    frames = [first]
+    for seed in range(200):
+        torch.manual_seed(seed)
+        here = (first.sampled > 0)[0, 0, 0, 0]
+        added = torch.view_as_complex(torch.randn(first.data.shape[3], Y, X, 2)) * here[:, None]
+        frames.append(replace(first, data=first.data + added[None, None, None, :, None]))
+    found = run((reference, maps, *frames))
+    images = torch.stack([each.data[0, 0] for each in found if each.role == "linear"])
+    sd = torch.view_as_real(images[1:] - images[0]).square().mean((0, -1)).sqrt()
+    assert float((sd / noise.data[0, 0]).median()) == pytest.approx(1, abs=0.03)
+
+
+def test_being_early_changes_nothing():
+    reference, maps, frame = scanned()
+    early = run((reference, maps, frame))
+    late = run((frame, reference, maps))
+    for one, other in zip(early, late, strict=True):
+        assert torch.equal(one.data, other.data)
+
+
+def test_the_lines_are_foreseen_from_the_header_alone():
+    reference, _, frame = scanned()
+    assert torch.equal(foreseen(reference, encoding()), frame.sampled[0, 0, 0])
+    assert foreseen(reference, encoding("interleaved")) is None
+
+
+def test_set_up_happens_before_the_first_line_of_the_image_is_there(monkeypatch):
+    reference, maps, frame = scanned()
+    order = []
+    settle = gadget.settle
+    monkeypatch.setattr(gadget, "settle", lambda *given: order.append("set up") or settle(*given))
+
+    def stream():
+        yield reference
+        yield maps
+        order.append("lines")
+        yield frame
+
+    run(stream())
+    assert order == ["set up", "lines"]
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"acceleration": (1, 1.2)}, "acceleration 1.778"),
+        ({"signal": (500, 1000)}, "signal "),
+        ({"coils": (20, 32)}, "coils "),
+        ({"reference_lines": 40}, "reference lines "),
+    ],
+)
+def test_outside_of_its_envelope_the_linear_image_is_sent_and_it_is_said(change, reason, monkeypatch):
+    model = zoo.load("unrolled-2d")
+    card = replace(model.card, envelope=replace(model.card.envelope, **change))
+    monkeypatch.setattr(runner, "_known", {"unrolled-2d": replace(model, card=card)})
+    text, image, noise = run(scanned())
+    assert isinstance(text, Text)
+    assert text.level == "warning"
+    assert reason in text.text
+    assert image.role == "image"
+    assert image.meta["ScansideModel"] == "none"
+    assert reason in image.meta["ScansideFallback"]
+    assert noise.role == "noise"
+    with pytest.raises(DataError, match=reason):
+        run(scanned(), outside="refuse")
+
+
+def test_data_that_were_not_whitened_get_the_linear_image():
+    reference, maps, frame = scanned()
+    text, image, _ = run((reference, maps, replace(frame, notes={"ScansideNoise": "none"})))
+    assert "noise unknown" in text.text
+    assert image.meta["ScansideModel"] == "none"
+
+
+def test_weights_that_are_not_the_cards_are_not_used(model):
+    file = model / "unrolled-2d.safetensors"
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
+    text, image, _ = run(scanned())
+    assert "have SHA-256" in text.text
+    assert image.meta["ScansideModel"] == "none"
+
+
+def test_values_that_are_not_finite_never_leave(monkeypatch):
+    class Broken:
+        name, precision = "torch", "fp32"
+
+        def infer(self, inputs):
+            return torch.full_like(inputs[0], torch.nan)
+
+    monkeypatch.setattr(gadget, "start", lambda model: Broken())
+    text, image, _ = run(scanned())
+    assert "not finite" in text.text
+    assert torch.isfinite(torch.view_as_real(image.data)).all()
+
+
+def test_the_warning_is_sent_once_and_every_image_says_it(monkeypatch):
+    model = zoo.load("unrolled-2d")
+    card = replace(model.card, envelope=replace(model.card.envelope, coils=(30, 32)))
+    monkeypatch.setattr(runner, "_known", {"unrolled-2d": replace(model, card=card)})
+    reference, maps, frame = scanned()
+    found = run((reference, maps, frame, frame))
+    assert sum(isinstance(each, Text) for each in found) == 1
+    assert sum("ScansideFallback" in each.meta for each in found if isinstance(each, Image)) == 2
+
+
+def test_an_unknown_model_is_named():
+    with pytest.raises(ModelError, match="model 'odd' is unknown; there are unrolled-2d"):
+        zoo.load("odd")
+
+
+def test_a_volume_is_refused():
+    reference, maps, frame = scanned()
+    deep = replace(maps, data=maps.data.expand(-1, -1, 2, -1, -1))
+    volume = replace(
+        frame,
+        data=frame.data.expand(-1, -1, -1, -1, 2, -1, -1),
+        sampled=frame.sampled.expand(-1, -1, -1, 2, -1),
+    )
+    with pytest.raises(DataError, match="2 planes"):
+        run((replace(reference, shape=(2, Y, X)), deep, volume))
