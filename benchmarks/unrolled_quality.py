@@ -1,4 +1,4 @@
-"""Learned, linear and L1-wavelet images of a real brain that no training has seen, retrospectively undersampled.
+"""Learned, linear and L1-wavelet images of a real brain that no training has seen.
 
 Magnitude inside the maps' support at the best scale; the reference is the full scan, without the added noise,
 combined with the same maps. Peak SNR n: root-sum-of-squares peak = 1, noise of sd 1 / (n sqrt 2) in the real
@@ -73,9 +73,9 @@ def _row(
     for seed in range(SEEDS if snr or kind == "random" else 1):
         random = np.random.default_rng([seed, factor])
         size = kspace.shape[-2]
-        pattern = (
-            uniform(size, factor, LINES) if kind == "uniform" else scattered(random, size, factor, LINES)
-        )
+        pattern = uniform(size, factor, LINES)
+        if kind == "random":
+            pattern = scattered(random, size, factor, LINES)
         for name, value in _seed(model, kspace, own, snr, pattern, random).items():
             found[name].append(value)
     label = f"{kind} R={factor}, {f'SNR {snr}' if snr else 'as measured'}"
@@ -137,7 +137,7 @@ def _seed(
 def setup(kspace: torch.Tensor, pattern: Pattern) -> Setting:
     """Maps and operator from the reference lines of k-space [coil, k1, x] in SNR units."""
     lines = pattern.reference
-    coils, size, points = kspace.shape
+    size, points = kspace.shape[1:]
     space = Space(matrix=(points, size, 1), fov=(0.2, 0.2, 0.005))
     limit = {"kspace_encode_step_1": Limit(minimum=0, maximum=size - 1, center=size // 2)}
     reference = Reference(
