@@ -157,6 +157,25 @@ KSPACE: Mapping[str, Rule] = {
     ),
 }
 
+
+def _set_or_automatic(text: str) -> float | None:
+    return number(text) or None
+
+
+AUTOMATIC = Idle(why="ends by its own rule")
+SPIRIT: Mapping[str, Property] = {
+    "spirit_kSize_RO": Sets(where="Spirit.kernel", read=whole),
+    "spirit_kSize_E1": Sets(where="Spirit.kernel", read=whole),
+    "spirit_kSize_E2": Idle(why="one kernel size along all axes"),
+    "spirit_reg_lamda": Sets(where="Spirit.regularization", read=_set_or_automatic),
+    "spirit_iter_max": AUTOMATIC,
+    "spirit_iter_thres": AUTOMATIC,
+    "spirit_calib_over_determine_ratio": Idle(why="all reference lines are used"),
+    "spirit_print_iter": Idle(why=PLAIN),
+    **MAPS,
+    **REPORTS,
+}
+
 RECON: Mapping[str, Rule] = {
     "GenericReconCartesianGrappaGadget": Rule(
         steps=(("Grappa", {}), ("Combine", {})),
@@ -175,6 +194,40 @@ RECON: Mapping[str, Rule] = {
             **REPORTS,
         },
         differs="All channels are synthesised and combined adaptively.",
+    ),
+    "GenericReconCartesianSpiritGadget": Rule(
+        steps=(("Spirit", {"kernel": 7}), ("Combine", {})),
+        properties=SPIRIT,
+        differs="One kernel size along all axes; acquired lines stay as they are.",
+    ),
+    "GenericReconCartesianNonLinearSpirit2DTGadget": Rule(
+        steps=(("Spirit", {"kernel": 7, "weight": 1.0, "wavelet": "db1", "levels": 1}), ("Combine", {})),
+        properties={
+            **SPIRIT,
+            "spirit_reg_name": Sets(where="Spirit.wavelet", read=str),
+            "spirit_reg_level": Sets(where="Spirit.levels", read=whole),
+            "spirit_nl_iter_max": AUTOMATIC,
+            "spirit_nl_iter_thres": AUTOMATIC,
+            **dict.fromkeys(
+                (
+                    "spirit_perform_linear",
+                    "spirit_parallel_imaging_lamda",
+                    "spirit_image_reg_lamda",
+                    "spirit_data_fidelity_lamda",
+                    "spirit_reg_estimate_noise_floor",
+                    "spirit_reg_minimal_num_images_for_noise_floor",
+                    "spirit_reg_keep_approx_coeff",
+                    "spirit_reg_keep_redundant_dimension_coeff",
+                    "spirit_reg_proximity_across_cha",
+                    "spirit_reg_use_coil_sen_map",
+                    "spirit_reg_RO_weighting_ratio",
+                    "spirit_reg_E1_weighting_ratio",
+                    "spirit_reg_N_weighting_ratio",
+                ),
+                Idle(why="the threshold is one noise sd, common to all coils"),
+            ),
+        },
+        differs="Each frame by itself, not 2D and time; the threshold of its wavelets is one noise sd.",
     ),
     "GenericReconCartesianFFTGadget": Rule(
         steps=(("Fourier", {}), ("Combine", {})), properties={**MAPS, **REPORTS}

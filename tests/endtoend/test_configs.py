@@ -63,9 +63,13 @@ CASES = {
     "Generic_Cartesian_Grappa_EPI.xml": Case(
         {"repetitions": 2}, units=False, train=Train(shots=2), dtype="uint16", filtered=True
     ),
+    "Generic_Cartesian_NonLinear_Spirit_RealTimeCine.xml": Case(
+        {**GRAPPA, "repetitions": 2}, dtype="uint16", filtered=True, error=0.08
+    ),
     "cartesian_sense": Case(GRAPPA, roles=("gfactor", "image")),
     "grappa.xml": Case({**GRAPPA, "repetitions": 2}, dtype="uint16"),
     "grappa_cpu.xml": Case(GRAPPA, dtype="uint16"),
+    "cartesian_spirit": Case(GRAPPA),
     "cartesian_l1wavelet": Case(GRAPPA, roles=("gfactor", "image", "linear"), error=0.1),
     "default.xml": Case({"repetitions": 2}, noise=0, units=False, error=0.1),
 }
