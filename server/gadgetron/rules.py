@@ -99,3 +99,11 @@ def same(text: str, other: str) -> bool:
         return float(text) == float(other)
     except ValueError:
         return text.lower() == other.lower()
+
+
+PLAIN = "for developers"
+REPORTS: Mapping[str, Property] = {
+    name: Idle(why=PLAIN)
+    for name in ("verbose", "verboseMode", "perform_timing", "debug_folder", "time_tick", "print_iter")
+}
+"""Properties of every generic gadget."""
