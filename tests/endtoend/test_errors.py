@@ -44,7 +44,7 @@ def compressed():
 
 
 def few_reference_lines():
-    return said(GRAPPA, scan(acceleration=3, reference_lines=8))
+    return said(GRAPPA, scan(acceleration=3, reference_lines=3))
 
 
 def trajectory():
@@ -121,7 +121,7 @@ CASES = {
     "channel count": (channels(), "readouts have 3 channels, but the noise scan has 4"),
     "few reference lines": (
         few_reference_lines(),
-        r"GRAPPA needs \(ky - 1\) R \+ 1 = 10 consecutive reference lines at R = 3, got 8",
+        r"GRAPPA needs \(ky - 1\) R \+ 1 = 4 consecutive reference lines at R = 3, got 3",
     ),
     "compressed": (compressed(), "compressed readouts"),
     "radial": (trajectory(), "radial"),

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import torch
 
 from gadgets.recon.grappa.kernel import Kernel
-from gadgets.recon.grappa.lattice import Lattice
+from gadgets.recon.grappa.lattice import Lattice, shifted
+from gadgets.recon.grappa.steps import Place
 from gadgets.recon.sampling import sampled_part
 from gadgets.recon.view import PLAIN, View
 
@@ -22,10 +23,10 @@ class GrappaNoise:
     """Knows what each acquired line adds to each pixel, directly and through the lines made from it.
 
     A line s adds to pixel y the sum over the shifts d that it serves of exp(i theta d) S_d(y), where theta =
-    2 pi (y - n // 2) / n and S_d is the combination applied to the kernel's weights for shift d (the identity
-    for d = 0, the line itself). With B[d, d'] = sum_s var_s [s serves d][s serves d'] the variance of the
-    pixel is sum_dd' B[d, d'] conj(S_d) S_d' exp(i theta (d' - d)), summed over the coils; one small matrix B
-    holds the whole pattern, put-back lines and edges included.
+    2 pi (y - n // 2) / n (in 3D a sum over both axes) and S_d is the combination applied to the kernel's
+    weights for shift d (the identity for d = 0, the line itself). With B[d, d'] = sum_s var_s [s serves d]
+    [s serves d'] the variance of the pixel is sum_dd' B[d, d'] conj(S_d) S_d' exp(i theta (d' - d)), summed
+    over the coils; one small matrix B holds the whole pattern, put-back lines and edges included.
     """
 
     kernel: Kernel
@@ -46,12 +47,15 @@ class GrappaNoise:
         the kernel's shifts along k0 count like those along k1.
         """
         terms = self._terms(view)
-        return torch.stack([self._plane(weights[:, z], view, terms) for z in range(weights.shape[1])])
+        depths = view.places(-3, self.lattice.source.shape[0])
+        return torch.stack(
+            [self._plane(weights[:, z], view, terms, float(depths[z])) for z in range(weights.shape[1])]
+        )
 
-    def _plane(self, weights: torch.Tensor, view: View, terms: "Terms") -> torch.Tensor:
+    def _plane(self, weights: torch.Tensor, view: View, terms: "Terms", depth: float) -> torch.Tensor:
         """The map of one plane, worked on by columns: the products of all lines y share one factor."""
         coils, height, width = weights.shape
-        mix = self._mix(view.places(-2, self.lattice.source.shape[1]), terms)
+        mix = self._mix(depth, view.places(-2, self.lattice.source.shape[1]), terms)
         places = view.places(-1, self.points)
         turned = weights.permute(2, 1, 0).contiguous()
         count = len(terms.shifts)
@@ -68,35 +72,57 @@ class GrappaNoise:
             out[start : start + step] = adds.reshape(height, mix.shape[1], len(columns), -1).sum((1, 3)).T
         return out.sqrt_().T * (self.scale / math.sqrt(self.lattice.source.numel()))
 
-    def _mix(self, places: torch.Tensor, terms: "Terms") -> torch.Tensor:
-        """F^T exp(i theta d), complex64 [y, rank, term]."""
-        angle = 2 * math.pi / self.lattice.source.shape[1] * torch.outer(places, terms.shifts)
+    def _mix(self, depth: float, places: torch.Tensor, terms: "Terms") -> torch.Tensor:
+        """F^T exp(i theta d) at one z, complex64 [y, rank, term]."""
+        planes, size = self.lattice.source.shape
+        angle = 2 * math.pi * (torch.outer(places, terms.shifts[:, 1]) / size)
+        angle += 2 * math.pi * depth / planes * terms.shifts[:, 0]
         mix = terms.factor.T * torch.polar(torch.ones_like(angle), angle)[:, None, :]
         return mix.to(torch.complex64)
+
+    def _served(self) -> list[tuple[Place, torch.Tensor]]:
+        """Each shift (k2, k1), group by group, and the lines that it serves, bool [k2, k1]."""
+        lines, found = self.lattice, []
+        for group in self.kernel.groups:
+            made = {target: self._made(target) for target in group.targets}
+            for target in group.targets:
+                for source in group.sources:
+                    shift = (target[0] - source[0], target[1] - source[1])
+                    back = shifted(made[target], (-shift[0], -shift[1]))
+                    found.append((shift, lines.source & back))
+        return found
+
+    def _made(self, target: Place) -> torch.Tensor:
+        """The lines made that lie in one place of the unit cell, bool [k2, k1]."""
+        made, start = self.lattice.made, self.lattice.start
+        place = (start[0] + target[0], start[1] + target[1])
+        return made & self.kernel.steps.mask((made.shape[0], made.shape[1]), place)
 
     def _terms(self, view: View) -> "Terms":
         """The shifts, 0 first, and a factor of their matrix B, the weights of the view in it."""
         lags = list(self.kernel.lags) if view.along_x else None
-        step, (first, last) = self.lattice.acceleration, self.kernel.sources
-        shifts = [missing - line * step for line in range(first, last + 1) for missing in range(1, step)]
-        served = [(0, 0, self.lattice.kept)]
+        once = self._served()
+        served = [((0, 0), 0, self.lattice.kept)]
         for lag in lags or [0]:
-            served += [(d, lag, self.lattice.source & _shifted(self.lattice.made, d)) for d in shifts]
+            served += [(shift, lag, mask) for shift, mask in once]
         part = sampled_part(self.points, *self.readout).to(torch.float64)
         power = part if lags else part.mean(0, keepdim=True)
-        lines, size = self.lattice.source.shape
-        over = view.over((lines, size, self.points if lags else 1))
+        planes, size = self.lattice.source.shape
+        over = view.over((planes, size, self.points if lags else 1))
         matrix = torch.zeros(len(served), len(served), dtype=torch.float64)
-        for k2 in range(lines):
+        for k2 in range(planes):
             adds = self.lattice.variance[k2, :, None] * power
             rows = torch.stack(
-                [mask[k2, :, None] * over[k2].roll((-shift, lag), (0, 1)) for shift, lag, mask in served]
+                [
+                    mask[k2, :, None] * over[(k2 + shift[0]) % planes].roll((-shift[1], lag), (0, 1))
+                    for shift, lag, mask in served
+                ]
             ).flatten(1)
             matrix += (rows * adds.flatten()) @ rows.T
         values, vectors = torch.linalg.eigh(matrix / len(power))
         chosen = values > SMALLEST * values[-1]
         return Terms(
-            shifts=torch.tensor([float(shift) for shift, _, _ in served]).to(torch.float64),
+            shifts=torch.tensor([shift for shift, _, _ in served], dtype=torch.float64),
             factor=vectors[:, chosen] * values[chosen].sqrt(),
             lags=lags,
         )
@@ -107,7 +133,7 @@ class Terms:
     """The ways in which a sample adds to a pixel: itself, and through the samples that are made from it."""
 
     shifts: torch.Tensor
-    """float64, [term]: along k1."""
+    """float64, [term, 2]: along k2 and k1."""
 
     factor: torch.Tensor
     """F of B = F F^T, float64 [term, rank]."""
@@ -117,15 +143,8 @@ class Terms:
 
     def kernel(self, kernel: Kernel, places: torch.Tensor, points: int) -> torch.Tensor:
         """The kernel at some places of the readout, complex64 [x, coil made, term and coil used]."""
-        if self.lags is None:
-            return kernel.at(places, points).permute(0, 3, 1, 2, 4).flatten(2)
-        each = kernel.by_lag(places, points)
-        return each.permute(0, 4, 1, 2, 3, 5).flatten(2)
-
-
-def _shifted(made: torch.Tensor, shift: int) -> torch.Tensor:
-    """Whether the line ``shift`` further on is made, bool [k2, k1]."""
-    out = torch.zeros_like(made)
-    size = made.shape[1]
-    out[:, max(0, -shift) : size - max(0, shift)] = made[:, max(0, shift) : size - max(0, -shift)]
-    return out
+        parts = []
+        for part in kernel.by_lag(places, points) if self.lags else kernel.at(places, points):
+            each = part if self.lags else part.unsqueeze(1)
+            parts.append(each.permute(0, 4, 1, 3, 2, 5).flatten(3, 4))
+        return torch.cat([part.flatten(3) for part in parts], 3).flatten(2)

@@ -8,7 +8,9 @@ from gadgets.data import CoilImage, Reference
 from gadgets.errors import DataError
 from gadgets.recon.fourier import Fourier
 from gadgets.recon.grappa import Grappa
-from gadgets.recon.grappa.kernel import calibrate
+from gadgets.recon.grappa.calibration import calibrate
+from gadgets.recon.grappa.steps import Steps
+from gadgets.recon.grappa.weighting import variance
 
 LINES = 20
 
@@ -43,7 +45,7 @@ def test_the_kernel_solves_the_regularised_equations_of_all_reference_lines(phan
     acceleration, (width, used), weight = 2, (3, 2), 0.01
     lines = white(2, 9, 16)
     reference = phantom.reference(torch.nn.functional.pad(lines, (0, 0, 20, 19)), 9)
-    kernel = calibrate(reference, acceleration, (width, used), weight)
+    kernel = calibrate(reference, Steps(1, acceleration), (width, used), weight)
     lines = reference.data[:, 0]
     rows = [
         torch.stack([lines[:, line + acceleration * j].roll(-d, -1) for d in (-1, 0, 1) for j in range(used)])
@@ -56,16 +58,16 @@ def test_the_kernel_solves_the_regularised_equations_of_all_reference_lines(phan
     normal = matrix.mH @ matrix
     normal += weight * normal.diagonal().real.mean() * torch.eye(len(normal))
     expected = torch.linalg.solve(normal, matrix.mH @ made.to(torch.complex128))
-    found = kernel.weights[:, :, 0].permute(0, 1, 3, 2).reshape(width * used * 2, 2)
+    found = kernel.weights[0][:, :, 0].permute(0, 1, 3, 2).reshape(width * used * 2, 2)
     torch.testing.assert_close(found.to(torch.complex128), expected, atol=1e-5, rtol=0)
 
 
 def test_over_x_the_convolution_along_k0_is_a_product(phantom, white):
-    kernel = calibrate(phantom.reference(phantom.lines + white(6, 48, 32), LINES), 2, (5, 4), 1e-3)
+    kernel = calibrate(phantom.reference(phantom.lines + white(6, 48, 32), LINES), Steps(1, 2), (5, 4), 1e-3)
     line = white(6, 32)
-    product = torch.einsum("xij,jx->ix", kernel.over_x(32)[:, 1, 0], to_image(line))
+    product = torch.einsum("xij,jx->ix", kernel.over_x(32)[0][:, 1, 0], to_image(line))
     shifted = torch.stack([line.roll(-d, -1) for d in range(-2, 3)])
-    convolved = to_image(torch.einsum("dij,djk->ik", kernel.weights[:, 1, 0], shifted))
+    convolved = to_image(torch.einsum("dij,djk->ik", kernel.weights[0][:, 1, 0], shifted))
     torch.testing.assert_close(product, convolved, atol=1e-4, rtol=0)
 
 
@@ -130,12 +132,56 @@ def test_what_cannot_be_reconstructed_is_refused_by_name(phantom):
         DataError,
         match=r"GRAPPA needs \(ky - 1\) R \+ 1 = 10 consecutive reference lines at R = 3, got 8",
     ):
-        run([phantom.reference(phantom.lines, 8)], phantom.scan(3))
+        run([phantom.reference(phantom.lines, 8)], phantom.scan(3), kernel=(5, 4))
     with pytest.raises(DataError, match="no reference lines for slice 0"):
         run([kspace], phantom.scan(3))
-    with pytest.raises(DataError, match="R = 2 x 2"):
-        run([kspace], phantom.scan((2, 2)))
+    with pytest.raises(DataError, match="R = 4 x 6"):
+        run([kspace], phantom.scan((4, 6)))
     with pytest.raises(DataError, match=r"lambda = 0.0 is too small"):
         run([phantom.reference(0 * phantom.lines, LINES)], phantom.scan(2), regularization=0.0)
     with pytest.raises(DataError, match="R = 7 x 1"):
         run([kspace], phantom.scan(7))
+
+
+def noisy(phantom, white, notes):
+    lines = phantom.lines + white(phantom.coils, phantom.height, phantom.width)
+    sampled = phantom.pattern(4, LINES)
+    return [phantom.reference(lines, LINES, notes=notes), phantom.kspace(lines, sampled)]
+
+
+@pytest.mark.parametrize("signal", [20.0, 60.0, 200.0])
+def test_the_automatic_kernel_errs_less_than_gadgetrons(white, phantom, signal):
+    scanner = type(phantom)(signal=signal)
+    truth = scanner.object * scanner.maps / 2
+
+    def errs(**fields):
+        (image,) = run(noisy(scanner, white, {"ScansideNoise": "scan"}), scanner.scan(4), **fields)
+        return error(image.data[:, 0], truth)
+
+    assert errs() < 0.9 * errs(kernel=(5, 4), regularization=5e-4)
+
+
+def test_known_noise_makes_the_kernel_more_careful(white, phantom):
+    known, unknown = (
+        run(noisy(phantom, white, {"ScansideNoise": source}), phantom.scan(4))[0].notes["ScansideGrappa"]
+        for source in ("scan", "none")
+    )
+    assert unknown.endswith("lambda=0")
+    assert float(known.rsplit("=", 1)[1]) > 0.01
+
+
+def test_the_kernel_has_no_scale(white, phantom):
+    lines = phantom.lines + white(phantom.coils, phantom.height, phantom.width)
+    one, other = (
+        calibrate(phantom.reference(factor * lines, LINES), Steps(1, 2), (5, 2), None) for factor in (1, 1e-5)
+    )
+    torch.testing.assert_close(one.weights[0], other.weights[0], atol=1e-4, rtol=1e-3)
+
+
+def test_the_variance_of_rows_is_found_from_their_residuals():
+    generator = torch.Generator().manual_seed(3)
+    energy = torch.rand(20000, generator=generator).mul(8).exp()
+    scatter = (3 + 0.05 * energy) * torch.empty(20000).exponential_(generator=generator)
+    alpha, beta = variance(energy, scatter)
+    assert alpha == pytest.approx(3, rel=0.05)
+    assert beta == pytest.approx(0.05, rel=0.05)
