@@ -15,6 +15,7 @@ from server.commands import (
     drain,
     external,
     gadgets,
+    models,
     outbox,
     replay,
     run,
@@ -41,6 +42,7 @@ COMMANDS = (
     config,
     gadgets,
     chains,
+    models,
     doctor,
     demo,
 )
