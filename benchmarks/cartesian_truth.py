@@ -26,7 +26,7 @@ RIDGES = (1e-3, 1e-2, 3e-2, 1e-1)
 STRENGTHS = (1.0, 3.0, 8.0, 20.0)
 """Of the prior from reference lines: 1 where it says the truth."""
 
-LEVELS = (0.5, 1.0, 2.0, 4.0)
+LEVELS = (0.35, 0.5, 0.7, 1.0, 1.4, 2.0)
 """Thresholds in units of the noise in A^H y."""
 
 THREADS = 2

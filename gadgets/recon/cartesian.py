@@ -23,7 +23,7 @@ def estimate_maps(
     *,
     maps: int = 1,
     kernel: int = 6,
-    threshold: float = 0.02,
+    threshold: float = 0.04,
     noise: float = 0.0,
     crop: float = 0.8,
 ) -> torch.Tensor:

@@ -38,7 +38,7 @@ class EstimateCoilMaps(Gadget):
     kernel: Annotated[int, Field(ge=2, le=12)] = 6
     """Points of ESPIRiT's kernel along each axis."""
 
-    threshold: Annotated[float, Field(gt=0, lt=1)] = 0.02
+    threshold: Annotated[float, Field(gt=0, lt=1)] = 0.04
     """Singular values of the reference lines below this part of the greatest count as noise; after whitening,
     so do those which noise of unit variance can reach."""
 
