@@ -176,7 +176,7 @@ RECON: Mapping[str, Rule] = {
             "send_out_snr_map": Sets(where="Combine.snr", read=BOOLEAN),
             "grappa_kSize_RO": Sets(where="Grappa.kernel", read=whole, index=0, default=(5, 4)),
             "grappa_kSize_E1": Sets(where="Grappa.kernel", read=whole, index=1, default=(5, 4)),
-            "grappa_kSize_E2": Idle(why="one axis is accelerated"),
+            "grappa_kSize_E2": Idle(why="two lines along E2, where it is accelerated"),
             "grappa_reg_lamda": Sets(where="Grappa.regularization", read=number),
             "grappa_calib_over_determine_ratio": Idle(why="all reference lines are used"),
             "downstream_coil_compression": COMPRESSION,
