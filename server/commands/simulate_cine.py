@@ -73,18 +73,21 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _cine(options: argparse.Namespace) -> "Cine":
+    import torch
+
     from models.simulation.cine.protocol import Cine, slices_needed
     from models.simulation.patient import draw
     from models.simulation.sampling import Sampling
-    from models.simulation.scan import Protocol
+    from models.simulation.scan import Protocol, generator
 
     columns, lines = options.matrix
     patient = draw(options.seed, options.family)
     thickness, gap = 0.008, 0.002
+    above = float(torch.rand((), generator=generator(options.seed, 8)))
     realtime = options.gating == "realtime"
     sampling = Sampling(
         lines=lines,
-        slices=options.slices or slices_needed(patient, thickness + gap),
+        slices=options.slices or slices_needed(patient, thickness + gap, above),
         acceleration=options.acceleration[0],
         reference_lines=min(options.reference_lines or 24, lines),
         calibration="interleaved" if realtime else options.calibration,
@@ -115,5 +118,6 @@ def _cine(options: argparse.Namespace) -> "Cine":
         states=options.states,
         jitter=options.rr_jitter,
         breath=options.breathing / 1000,
+        above=above,
         field=options.field,
     )

@@ -45,6 +45,11 @@ class Cine:
     """In real time how far the diaphragm goes, else sd of its place between the slices' breath-holds [m]."""
 
     breath_interval: float = 4.0
+    """[s]."""
+
+    above: float = 0.4
+    """How far the first slice lies above the base, as a part of the distance from slice to slice."""
+
     field: float = 1.5
     flip: float = math.radians(50)
     off_resonance: float = 40.0
@@ -71,9 +76,9 @@ class Cine:
         return int(self.patient.heart.cycle.interval / step)
 
     def height(self, index: int) -> float:
-        """Of a slice above the widest place: the first lies above the valves."""
+        """Of a slice above the widest place; the first lies above the valves."""
         spacing = self.scan.thickness + self.scan.gap
-        return self.patient.heart.base + (0.4 - index) * spacing
+        return self.patient.heart.base + (self.above - index) * spacing
 
     def plane(self, index: int) -> Plane:
         """The plane of a slice."""
@@ -81,10 +86,10 @@ class Cine:
         return self.patient.short_axis(self.height(index), scan.fov, scan.matrix, scan.thickness)
 
 
-def slices_needed(patient: Patient, spacing: float) -> int:
+def slices_needed(patient: Patient, spacing: float, above: float = 0.4) -> int:
     """How many slices cover the heart, one of them above the base and one below the apex."""
     heart = patient.heart
-    return math.ceil((heart.base + heart.depth) / spacing + 1.4)
+    return math.ceil((heart.base + heart.depth) / spacing + 1 + above)
 
 
 def plan_cine(cine: Cine) -> NDArray[Any]:
