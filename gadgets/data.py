@@ -157,6 +157,29 @@ class NoiseMeasurement:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class CoilMeasurement:
+    """The middle of k-space of every slice as an earlier scan measured it for the coils: what calibrates."""
+
+    data: NDArray[np.complex64]
+    """[slice, coil, k2, k1, k0]; along each axis the centre of k-space stands at index n // 2."""
+
+    fov: tuple[float, float, float]
+    """Field of view [m], (x, y, z): 1 / the distance of samples in k-space."""
+
+    position: NDArray[np.float64]
+    """Centre of each slice or slab, [slice, 3] [mm], as readouts say it."""
+
+    directions: NDArray[np.float64]
+    """Unit vectors along readout, phase and slice, [direction, 3]."""
+
+    coil_labels: tuple[str, ...] = ()
+    """Coil names in the order of the channels."""
+
+    origin: str = ""
+    """Pseudonym of the earlier measurement; empty for what this scan measures."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Kspace:
     """One complete buffer: all lines that one image (or series of n) is made of."""
 

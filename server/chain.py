@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from gadgets.data import ASIDE, Block, Image, NoiseMeasurement, Text, Waveform
+from gadgets.data import ASIDE, Block, CoilMeasurement, Image, NoiseMeasurement, Text, Waveform
 from gadgets.errors import ChainError
 from gadgets.gadget import AnyGadget, Gadget, Parallel, check
 from gadgets.gadget import flat as flat_gadgets
@@ -19,10 +19,10 @@ from server.step import AnyStep, Fork, Step, flat
 
 __all__ = ["Step", "build", "catalogue", "chains", "describe", "named", "override", "parse"]
 
-SOURCE: tuple[type, ...] = (Block, *ASIDE, Waveform, Image, NoiseMeasurement)
+SOURCE: tuple[type, ...] = (Block, *ASIDE, Waveform, Image, NoiseMeasurement, CoilMeasurement)
 """What may enter a chain: what a peer may send, and what earlier scans left for this one."""
 
-SINK: tuple[type, ...] = (Image, Text, Waveform, *ASIDE, NoiseMeasurement)
+SINK: tuple[type, ...] = (Image, Text, Waveform, *ASIDE, NoiseMeasurement, CoilMeasurement)
 """What may reach the end of a chain: it is sent, kept for later scans, or counted and dropped by name."""
 
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

@@ -12,11 +12,12 @@ from typing import Any
 
 import torch
 
-from gadgets.data import Block, Image, NoiseMeasurement, Readouts, Text, Waveform
+from gadgets.data import Block, CoilMeasurement, Image, NoiseMeasurement, Readouts, Text, Waveform
 from gadgets.errors import DataError, Interrupted
 from gadgets.gadget import flat
 from gadgets.image.label import Labels
 from server.chain import build
+from server.dependencies import coils
 from server.dependencies.noise import before, keep, masked
 from server.dependencies.store import Store
 from server.dicom.archiving import Archiving, Copies
@@ -126,6 +127,8 @@ class Reconstruction:
         self._line.start()
         for noise in before(scan, self._store) if self._store else ():
             self._line.inlet.put(noise)
+        for measured in coils.before(scan, self._store) if self._store else ():
+            self._line.inlet.put(measured)
         self._thread.start()
 
     def put(self, item: Data | Unsupported) -> None:
@@ -179,6 +182,9 @@ class Reconstruction:
             self.outcome.images += 1
         elif isinstance(item, Text):
             self._tell(item.text, item.level)
+        elif isinstance(item, CoilMeasurement) and self._store:
+            if said := coils.keep(item, self._scan, self._store):
+                self._tell(said.text, said.level)
         elif isinstance(item, NoiseMeasurement) and self._store:
             if said := keep(item, self._scan, self._store):
                 self._tell(said.text, said.level)

@@ -6,6 +6,7 @@ from typing import Literal
 
 from gadgets.data import (
     Block,
+    CoilMeasurement,
     Navigation,
     Noise,
     NoiseMeasurement,
@@ -43,16 +44,32 @@ class Prewhiten(Gadget):
     def process(
         self,
         stream: Iterable[
-            Noise | NoiseMeasurement | Block | Navigation | PhaseCorrection | SurfaceCoil | PhaseStabilization
+            Noise
+            | NoiseMeasurement
+            | CoilMeasurement
+            | Block
+            | Navigation
+            | PhaseCorrection
+            | SurfaceCoil
+            | PhaseStabilization
         ],
         scan: Scan,
-    ) -> Iterator[Block | Navigation | PhaseCorrection | SurfaceCoil | PhaseStabilization | Text]:
-        """Give every readout but noise, whitened; warn once of each thing that is not as it should be."""
+    ) -> Iterator[
+        CoilMeasurement | Block | Navigation | PhaseCorrection | SurfaceCoil | PhaseStabilization | Text
+    ]:
+        """Give every readout but noise, whitened; warn once of each thing that is not as it should be.
+
+        An earlier scan's coil measurement is whitened as this scan's data are, and leaves before them.
+        """
         noise: list[Noise] = []
         stored: NoiseMeasurement | None = None
         whitener: Whitener | None = None
         late = False
+        coils: list[CoilMeasurement] = []
         for item in stream:
+            if isinstance(item, CoilMeasurement):
+                coils.append(item)
+                continue
             if isinstance(item, NoiseMeasurement):
                 stored = stored or item
                 continue
@@ -67,6 +84,7 @@ class Prewhiten(Gadget):
                 whitener = self._whitener(measure(noise, scan) if noise else stored, scan)
                 noise.clear()
                 yield from map(_warning, whitener.warnings)
+                yield from (_calibration(each, whitener) for each in coils)
             if isinstance(item, SurfaceCoil) and not whitener.fits(item):
                 yield replace(item, notes={**item.notes, "ScansideNoise": "none"})
             else:
@@ -119,6 +137,14 @@ def _matched(noise: NoiseMeasurement, labels: tuple[str, ...]) -> tuple[NoiseMea
     return noise, (
         f"coil labels are missing or not unique: channels of the noise measurement {noise.origin} are taken "
         "in their order",
+    )
+
+
+def _calibration(coils: CoilMeasurement, whitener: Whitener) -> CoilMeasurement | Text:
+    found = whitener.whiten_coils(coils)
+    return found or _warning(
+        f"the coil measurement {coils.origin} has {coils.data.shape[1]} channels, but {whitener.source} has "
+        "another number: it is not used"
     )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from gadgets.data import Heads, NoiseMeasurement, Notes, Readouts
+from gadgets.data import CoilMeasurement, Heads, NoiseMeasurement, Notes, Readouts
 from gadgets.errors import DataError
 
 DEAD = 1e-8
@@ -60,6 +60,16 @@ class Whitener:
         for ratio, part in parts.items():
             data[ratios == ratio] = part
         return replace(item, data=data, notes={**item.notes, **self.notes})
+
+    def whiten_coils(self, coils: CoilMeasurement) -> CoilMeasurement | None:
+        """An earlier scan's calibration for whitened channels; None when it has another number of them."""
+        if self.matrix is None:
+            return coils
+        if coils.data.shape[1] != self.matrix.shape[0]:
+            return None
+        live = torch.from_numpy(coils.data)[:, list(self.live)].to(torch.complex128)
+        data = torch.einsum("cl,slzyx->sczyx", self.matrix, live).to(torch.complex64)
+        return replace(coils, data=data.numpy())
 
     def _ratios(self, head: Heads) -> NDArray[np.float64]:
         """Sample time of each readout over that of the noise; 1 where either is not stated."""
