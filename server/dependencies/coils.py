@@ -77,7 +77,9 @@ def _coils(arrays: Mapping[str, NDArray[Any]], origin: str) -> CoilMeasurement |
     if set(arrays) != {*FORM, "coil_labels"}:
         return None
     labels, data = arrays["coil_labels"], arrays["data"]
-    formed = all((arrays[name].dtype, arrays[name].ndim) == form for name, form in FORM.items())
+    formed = all(
+        arrays[name].dtype == kind and arrays[name].ndim == axes for name, (kind, axes) in FORM.items()
+    )
     if not (formed and labels.ndim == 1 and (labels.dtype.kind == "U" or not labels.size)):
         return None
     shapes = (arrays["fov"].shape, arrays["directions"].shape, arrays["position"].shape)
