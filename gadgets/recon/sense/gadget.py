@@ -114,6 +114,7 @@ class State:
             sense.regularization,
             frames=expected(encoding),
             exact=sense.gfactor or sense.snr,
+            steps=(max(1, encoding.acceleration[1]), max(1, encoding.acceleration[0])),
         )
         made = _Way(maps=maps, sampled=frame.sampled, window=over, plan=chosen, readout=frame.readout)
         known[PATTERNS - 1 :] = []

@@ -6,6 +6,7 @@ from typing import Protocol
 
 import torch
 
+from gadgets.errors import DataError
 from gadgets.recon.sense.encoding import Encoding, solve
 from gadgets.recon.sense.unfold import SMALLEST, Unfolding, folding, unfold
 from gadgets.recon.sense.window import Window
@@ -125,13 +126,24 @@ class Gradient:
 
     def covariance(self, window: Window) -> torch.Tensor:
         """Unknown: the map of an image that has not converged is not that of the limit."""
-        raise NotImplementedError("a conjugate-gradient image knows its noise at convergence only")
+        raise DataError(
+            "SENSE knows no noise map of a volume whose lines are no lattice: ask for no gfactor and no snr"
+        )
 
 
-def plan(maps: torch.Tensor, sampled: torch.Tensor, ridge: float, *, frames: int, exact: bool) -> Plan:
+def plan(
+    maps: torch.Tensor,
+    sampled: torch.Tensor,
+    ridge: float,
+    *,
+    frames: int,
+    exact: bool,
+    steps: tuple[int, int] = (1, 1),
+) -> Plan:
     """The cheapest way to (A^H W A + ridge)^-1 A^H W for coil maps [map, coil, z, y, x] and lines [k2, k1].
 
-    ``frames`` images share it; ``exact`` asks for one whose noise is known.
+    ``frames`` images share it; ``exact`` asks for one whose noise is known: in a volume with reference lines
+    among the others that is the lattice of its ``steps`` along (k2, k1) alone.
     """
     times = sampled[sampled > 0]
     count = float(times[0])
@@ -143,7 +155,22 @@ def plan(maps: torch.Tensor, sampled: torch.Tensor, ridge: float, *, frames: int
         weights = sampled[0].float()
         inverse = proximal(coils.normal(weights), max(ridge, SMALLEST), len(maps))
         return Direct(coils=coils, inverse=inverse, weights=weights)
+    if exact and (fold := folding(_lattice(sampled, steps))):
+        lattice = _lattice(sampled, steps)
+        count = float(sampled[lattice].float().mean())
+        return Unfolded(unfolding=unfold(maps, fold, ridge, count), lattice=lattice)
     return Gradient(encoding=Encoding(maps=maps, weights=sampled.float()), ridge=ridge)
+
+
+def _lattice(sampled: torch.Tensor, steps: tuple[int, int]) -> torch.Tensor:
+    """The acquired lines of that lattice of ``steps`` (k2, k1) which has most of them, bool [k2, k1]."""
+    best = torch.zeros_like(sampled, dtype=torch.bool)
+    for k2 in range(steps[0]):
+        for k1 in range(steps[1]):
+            some = torch.zeros_like(best)
+            some[k2 :: steps[0], k1 :: steps[1]] = sampled[k2 :: steps[0], k1 :: steps[1]] > 0
+            best = some if int(some.sum()) > int(best.sum()) else best
+    return best
 
 
 def cheaper(maps: torch.Tensor, frames: int) -> bool:

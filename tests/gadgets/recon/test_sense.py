@@ -133,6 +133,22 @@ def test_planes_accelerated_along_both_axes_unfold_with_and_without_caipi_shift(
     torch.testing.assert_close(unfold(maps, fold).image(lines), image, atol=1e-4, rtol=1e-4)
 
 
+def test_a_volume_with_reference_lines_has_a_noise_map_when_it_is_asked_for(phantom, white):
+    """From the lattice alone, whose noise is known exactly; scattered lines have none, and that is said."""
+    maps = white(1, 8, 4, 8, 6)
+    sampled = torch.zeros(4, 8, dtype=torch.int32)
+    sampled[:, 1::2] = sampled[1:3, 2:6] = 1
+    lines = to_kspace(maps[0], (-3, -2)) * (sampled > 0)[..., None]
+    over = window(sampled, phantom.scan(2).encodings[0])
+    way = plan(maps, sampled, 0.0, frames=1, exact=True, steps=(1, 2))
+    assert int(way.lattice.sum()) == 16
+    torch.testing.assert_close(way.image(lines), torch.ones(1, 4, 8, 6) + 0j, atol=1e-3, rtol=0)
+    assert bool((way.covariance(over).real > 0).all())
+    sampled[0, 1] = 0
+    with pytest.raises(DataError, match="no noise map of a volume whose lines are no lattice"):
+        plan(maps, sampled, 0.0, frames=1, exact=True, steps=(1, 2)).covariance(over)
+
+
 def test_what_is_no_lattice_does_not_unfold(phantom):
     assert folding(phantom.pattern(2, 12)[None] > 0) is None
     assert folding(phantom.pattern(5)[None] > 0) is None
