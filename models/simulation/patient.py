@@ -166,7 +166,7 @@ RANGES: dict[Family, dict[str, tuple[float, float]]] = {
     "right-dilated": {"edv": (80, 150), "ef": (0.45, 0.65), "muscle": (70, 130)},
     "small": {"edv": (60, 100), "ef": (0.55, 0.72), "muscle": (50, 85)},
 }
-"""Of left end-diastolic volume [ml], ejection fraction, volume of muscle [ml]."""
+"""Of left end-diastolic volume [ml], ejection fraction, volume of muscle [ml]: wide, from no source."""
 
 
 def _heart(dice: _Dice, family: Family) -> Ventricles:

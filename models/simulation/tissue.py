@@ -3,7 +3,8 @@
 Sources, both at 1.5 and 3 T: G. J. Stanisz et al., Magn. Reson. Med. 54 (2005) 507 (heart, skeletal muscle,
 liver, blood); C. M. J. de Bazelaire et al., Radiology 230 (2004) 652 (spleen, marrow, subcutaneous fat).
 Blood's T2 depends on its oxygen: the venous value is an estimate, as are lung, cortical bone, stomach, scar
-and all proton densities (water content relative to cerebrospinal fluid).
+and all proton densities (water content relative to cerebrospinal fluid). Figures are quoted from memory and
+have yet to be checked against the papers.
 """
 
 import enum
