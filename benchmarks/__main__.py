@@ -20,6 +20,7 @@ NAMES = (
     "decoder",
     "server",
     "latency",
+    "realtime",
     "quality",
     "skyra",
     "ingest",

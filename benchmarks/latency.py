@@ -26,12 +26,12 @@ def run() -> Iterator[Figure]:
     half = read_scan(simulated(*SIZE, "--acceleration", "2"))
     with ours() as server:
         for chain, scan in (("cartesian_fft", full), ("cartesian_grappa", half)):
-            _replay(server.port, chain, scan, real=False)
-            yield from _figures(chain, *_replay(server.port, chain, scan), SLICES * REPETITIONS)
+            replay(server.port, chain, scan, real=False)
+            yield from _figures(chain, *replay(server.port, chain, scan), SLICES * REPETITIONS)
     try:
         with fire() as server:
-            _replay(server.port, "simplefft", full, real=False)
-            yield from _figures("simplefft", *_replay(server.port, "simplefft", full))
+            replay(server.port, "simplefft", full, real=False)
+            yield from _figures("simplefft", *replay(server.port, "simplefft", full))
     except SkippedError as reason:
         yield Figure(name="simplefft", value=float("nan"), note=str(reason))
 
@@ -60,7 +60,7 @@ def _steps(times: list[float]) -> list[float]:
     return [after - before for before, after in pairwise(times)]
 
 
-def _replay(
+def replay(
     port: int, chain: str, scan: RecordedScan, *, real: bool = True
 ) -> tuple[dict[Key, float], dict[Key, float]]:
     """When each slice's last line had been sent, and when its first image was there."""

@@ -32,7 +32,8 @@ class Accumulate(Gadget):
     """What becomes of an image that lacks lines: an error, or an image that says so in its meta."""
 
     calibrate: Literal["first", "each"] = "first"
-    """Reference lines of the first image of each slice, or of each image, calibrate it."""
+    """Reference lines of the first image of each slice, or of each image, calibrate it. Of frames with
+    interleaved lines the first ones that fill k-space together; or these, and then again each next ones."""
 
     def process(self, stream: Iterable[Block], scan: Scan) -> Iterator[Kspace | Reference | Text]:
         """Blocks in any order and cut, one item for each image; a slice's Reference leaves before them."""

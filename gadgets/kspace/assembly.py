@@ -34,6 +34,9 @@ class Assembly:
     frames: dict[int, Frames] = field(default_factory=dict)
     """By slice, frames that wait for their Reference."""
 
+    recent: dict[int, Frames] = field(default_factory=dict)
+    """By slice, frames that left since their slice's last Reference."""
+
     count: int = 0
     shape: tuple[int, int, bool] | None = None
 
@@ -147,12 +150,23 @@ class Assembly:
         kspace = buffer.kspace(notes)
         if self.layout.interleaving and self._wanted(buffer.key) and buffer.key.slice not in self.calibrated:
             yield from self._frame(buffer.key, kspace)
-        else:
-            yield kspace
+            return
+        if self.layout.interleaving and self.calibrate == "each" and buffer.key.slice in self.calibrated:
+            yield from self._renewed(buffer.key, kspace)
+        yield kspace
 
     def _fault(self, buffer: Buffer, number: int, names: str) -> str:
         promised = number + int((buffer.imaging.sampled > 0).sum())
         return f"{buffer.key}: {number} of {promised} lines missing: {names}"
+
+    def _renewed(self, key: Key, kspace: Kspace) -> Iterator[Item]:
+        """The Reference of the frames since the last one, when they fill k-space with this one."""
+        frames = self.recent.setdefault(key.slice, Frames(layout=self.layout))
+        reference = frames.add(key, kspace)
+        if reference is not None:
+            yield reference
+        if reference is not None or frames.hopeless(key):
+            del self.recent[key.slice]
 
     def _frame(self, key: Key, kspace: Kspace) -> Iterator[Item]:
         frames = self.frames.setdefault(key.slice, Frames(layout=self.layout))

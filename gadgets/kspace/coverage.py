@@ -1,5 +1,7 @@
 """Which lines of a buffer are missing without an explanation, and where its reference region lies."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from gadgets.kspace.layout import Indices, Layout, Mask
@@ -10,10 +12,15 @@ def missing(lines: Mask, layout: Layout, flagged: Mask | None = None) -> Mask:
 
     ``lines`` are the acquired imaging lines. Between the limits every line that is congruent to one offset
     modulo the acceleration has to be there; without limits, between the outermost lines. Along k1 each
-    partition has an offset of its own. ``flagged`` are the embedded reference lines: between the outermost
+    partition has an offset of its own; or, of what lacks fewer lines, along k2 each line (CAIPIRINHA shifts
+    along the one axis or the other). ``flagged`` are the embedded reference lines: between the outermost
     of them every line has to be there as well.
     """
     lacking = _expected(lines, layout) & ~lines
+    if lacking.any() and layout.step[0] > 1:
+        turned = replace(layout, matrix=layout.matrix[::-1], span=layout.span[::-1], step=layout.step[::-1])
+        other = _expected(lines.T, turned).T & ~lines
+        lacking = min(lacking, other, key=np.count_nonzero)
     if flagged is not None and flagged.any():
         lacking |= box(flagged) & ~(lines | flagged)
     return lacking

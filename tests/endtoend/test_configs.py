@@ -66,6 +66,7 @@ CASES = {
     "Generic_Cartesian_NonLinear_Spirit_RealTimeCine.xml": Case(
         {**GRAPPA, "repetitions": 2}, dtype="uint16", filtered=True, error=0.08
     ),
+    "realtime_cine": Case({"acceleration": 2, "calibration": "interleaved", "repetitions": 4}, error=0.08),
     "cartesian_sense": Case(GRAPPA, roles=("gfactor", "image")),
     "grappa.xml": Case({**GRAPPA, "repetitions": 2}, dtype="uint16"),
     "grappa_cpu.xml": Case(GRAPPA, dtype="uint16"),

@@ -8,7 +8,7 @@ from gadgets.errors import DataError
 from gadgets.recon.grappa.kernel import Kernel, Size, groups, lags, waves
 from gadgets.recon.grappa.neighbours import Neighbours
 from gadgets.recon.grappa.steps import Steps
-from gadgets.recon.grappa.weighting import weighted
+from gadgets.recon.grappa.weighting import even, weighted
 
 POINTS = 32
 """How many points of the readout are reduced at a time; a fixed number, so that results do not vary."""
@@ -29,10 +29,11 @@ def calibrate(
     solved = []
     for group in groups(steps, size):
         _check(reference, group, steps)
-        if regularization is None:
-            solved.append(weighted(reference, group, size[0], kept=kept))
+        if regularization is None and kept:
+            solved.append(weighted(reference, group, size[0]))
         else:
-            solved.append(_regularized(reference, group, size[0], regularization))
+            factor = even(reference) if regularization is None else regularization
+            solved.append(_regularized(reference, group, size[0], factor))
     return Kernel(
         steps=steps,
         groups=groups(steps, size),

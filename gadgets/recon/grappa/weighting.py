@@ -36,21 +36,18 @@ Rows = tuple[torch.Tensor, torch.Tensor]
 """Samples used [row, kx and source and coil], samples made [row, target and coil]."""
 
 
-def weighted(
-    reference: Reference, group: Neighbours, width: int, *, kept: bool
-) -> tuple[torch.Tensor, float]:
+def weighted(reference: Reference, group: Neighbours, width: int) -> tuple[torch.Tensor, float]:
     """The weights of one group, complex64 [kx, source, target, coil made, coil used], and lambda as used.
 
-    ``kept``: the image keeps the reference lines as they were acquired, so that only others are made. Raises
-    DataError when the reference lines are empty.
+    For images that keep the reference lines as they were acquired. Raises DataError when these are empty.
     """
     lines = _lines(reference)
     coils = lines.shape[0]
-    alpha, beta = _variance(lines, group, width) if kept else (1.0, 0.0)
+    alpha, beta = _variance(lines, group, width)
     used, made = _rows(lines, group, width, ROWS)
     energy = _energy(used)
     counts = 1 / (alpha + beta * energy)
-    noise = _noise(reference, lines, energy, counts, kept=kept)
+    noise = _noise(reference, lines, energy, counts)
     solution, relative = _solve(used, made, counts, noise)
     shape = (width, len(group.sources), coils, len(group.targets), coils)
     return solution.reshape(shape).permute(0, 1, 3, 4, 2).contiguous(), relative
@@ -141,24 +138,24 @@ def known_noise(notes: Notes) -> bool:
     return notes.get("ScansideNoise", "none") != "none"
 
 
-def _noise(
-    reference: Reference, lines: torch.Tensor, energy: torch.Tensor, counts: torch.Tensor, *, kept: bool
-) -> float:
+def even(reference: Reference) -> float:
+    """lambda, relative to the mean of the diagonal, where all rows count alike: all lines are made."""
+    if not known_noise(reference.notes):
+        return ROUNDING
+    lines = _lines(reference)
+    part = lines.shape[1] * lines.shape[2] / (reference.shape[0] * reference.shape[1])
+    energy = float(torch.view_as_real(lines).square().sum(-1).mean())
+    anywhere = max(part * energy + (1 - part) * _beyond(reference, lines) - NOISE, 1e-3 * NOISE)
+    return max(NOISE * ((energy - NOISE) / anywhere - 1) / max(energy, NOISE), ROUNDING)
+
+
+def _noise(reference: Reference, lines: torch.Tensor, energy: torch.Tensor, counts: torch.Tensor) -> float:
     """lambda; 0 where the noise is not known, or the lines to be made have as much signal as the rows."""
     if not known_noise(reference.notes):
         return 0.0
     rows = float((counts * energy).sum() / counts.sum()) - NOISE
-    beyond = max(_to_be_made(reference, lines, kept=kept) - NOISE, 1e-3 * NOISE)
+    beyond = max(_beyond(reference, lines) - NOISE, 1e-3 * NOISE)
     return NOISE * max(rows / beyond - 1, 0.0) * float(counts.sum())
-
-
-def _to_be_made(reference: Reference, lines: torch.Tensor, *, kept: bool) -> float:
-    """Mean energy expected of a sample to be made: outside the reference lines, else anywhere."""
-    beyond = _beyond(reference, lines)
-    if kept:
-        return beyond
-    part = lines.shape[1] * lines.shape[2] / (reference.shape[0] * reference.shape[1])
-    return part * float(torch.view_as_real(lines).square().sum(-1).mean()) + (1 - part) * beyond
 
 
 def _beyond(reference: Reference, lines: torch.Tensor) -> float:

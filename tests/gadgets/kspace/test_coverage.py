@@ -99,3 +99,11 @@ def test_from_a_disc_of_reference_lines_a_full_rectangle_is_taken():
     box = region(disc)
     assert disc[box].all()
     assert disc[box].size >= 36
+
+
+def test_every_line_may_begin_at_an_offset_of_its_own_along_k2():
+    lines = mask((8, 8), [(k2, k1) for k1 in range(0, 8, 2) for k2 in range(k1 // 2 % 2, 8, 2)])
+    layout = Layout(encoding=0, matrix=(8, 8), step=(2, 2), span=(range(8), range(8)))
+    assert not missing(lines, layout).any()
+    lines[3, 2] = False
+    assert np.argwhere(missing(lines, layout)).tolist() == [[3, 2]]

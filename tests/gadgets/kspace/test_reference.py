@@ -209,3 +209,12 @@ def test_in_three_dimensions_the_region_is_a_rectangle():
     assert (reference.first, reference.shape) == ((2, 3), (6, 8, 2))
     assert torch.equal(reference.data, torch.from_numpy(kspace[:, 2:5, 3:7]))
     assert int(image.sampled.sum()) == 12
+
+
+def test_interleaved_frames_calibrate_anew_each_time_they_fill_kspace():
+    frames, blocks = interleaved_frames(7)
+    items = run(Accumulate(calibrate="each"), blocks, header("interleaved", step=3))
+    image, reference = "Kspace", "Reference"
+    assert names(items) == [reference, *[image] * 3, *[image] * 2, reference, image, image]
+    for k1 in range(12):
+        assert torch.equal(items[6].data[:, :, k1], torch.from_numpy(frames[3 + k1 % 3][:, :, k1]))
