@@ -286,10 +286,11 @@ class CoilImage:
     notes: Notes = field(default_factory=dict)
 
 
-Role = Literal["image", "linear", "gfactor", "noise", "snr", "report"]
+Role = Literal["image", "normalized", "bias", "linear", "gfactor", "noise", "snr", "report"]
 """What an image shows; ``image`` is the main one, all others are its companions.
 
-``linear`` is the linear reconstruction of the same data where the main image is a non-linear or learned one.
+``normalized`` is the image with even brightness, and ``bias`` what it was divided by; ``linear`` is the
+linear reconstruction of the same data where the main image is a non-linear or learned one.
 """
 
 

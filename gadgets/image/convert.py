@@ -68,7 +68,7 @@ class Convert(Map):
         return replace(item, data=data, meta=noted(item.meta, f"Convert {self.to}", values))
 
     def _ratio(self, role: Role) -> float:
-        if role == "image":
+        if role in ("image", "normalized", "linear"):
             return self.scale
         return self.snr if role == "snr" else self.gfactor
 

@@ -7,7 +7,16 @@ from gadgets.data import Heads, Image, Value
 from gadgets.head import ImageType
 from gadgets.scan import Scan
 
-SERIES = {"image": 0, "linear": 9, "gfactor": 19, "noise": 29, "snr": 299, "report": 399}
+SERIES = {
+    "image": 0,
+    "normalized": 4,
+    "bias": 5,
+    "linear": 9,
+    "gfactor": 19,
+    "noise": 29,
+    "snr": 299,
+    "report": 399,
+}
 """Added to 1 + the image's own series: the main image has the lowest number, its companions higher ones.
 
 20 for a g-factor map and 300 for an SNR map are Gadgetron's numbers.
@@ -15,6 +24,8 @@ SERIES = {"image": 0, "linear": 9, "gfactor": 19, "noise": 29, "snr": 299, "repo
 
 DESCRIPTION = {
     "image": "",
+    "normalized": "normalized",
+    "bias": "bias",
     "linear": "linear",
     "gfactor": "gfactor",
     "noise": "noise",
@@ -44,7 +55,7 @@ class Labels:
 
 def standard(image: Image, head: Heads, series: int, scan: Scan) -> dict[str, Value]:
     """The attributes that FIRE and Gadgetron write, from the image's header and role."""
-    main = image.role == "image"
+    main = image.role in ("image", "normalized")
     name = DESCRIPTION[image.role]
     shown = f"SCANSIDE_{name}" if name else "SCANSIDE"
     rows = {
