@@ -55,7 +55,7 @@ class Normalize(Gadget):
 def bias(magnitude: torch.Tensor, width: float, threshold: float) -> torch.Tensor:
     """The slow shading of an image, float32 like it, [channel, z, y, x]; mean 1 over the object.
 
-    The blur of the magnitude over the blur of the object's mask, so that the air around it counts for nothing.
+    The blur of the magnitude over the blur of the object's mask, so that the air counts for nothing.
     """
     inside = magnitude > threshold * torch.quantile(magnitude.flatten()[:: _every(magnitude)], 0.99)
     if not bool(inside.any()):

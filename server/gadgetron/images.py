@@ -149,16 +149,16 @@ IMAGE: Mapping[str, Rule] = {
     "ImageIndexGadget": Rule(differs="Images are numbered in their series when they leave."),
     "ComplexToFloatGadget": Rule(steps=(("Magnitude", {}),)),
     "ExtractGadget": Rule(
-        steps=(("Magnitude", {}),),
+        steps=(("Extract", {}),),
         properties={
-            "extract_magnitude": Only(values=("true", "1"), why="magnitudes are made"),
-            "extract_mask": Only(values=("1",), why="magnitudes are made"),
-            **{
-                f"extract_{part}": Only(values=("false", "0"), why="magnitudes are made")
-                for part in ("real", "imag", "phase")
-            },
-            "real_imag_offset": Idle(why="magnitudes have none"),
+            "extract_magnitude": Sets(where="Extract.magnitude", read=BOOLEAN),
+            "extract_mask": Only(values=("1",), why="parts are asked for by their names"),
+            "extract_real": Sets(where="Extract.real", read=BOOLEAN),
+            "extract_imag": Sets(where="Extract.imaginary", read=BOOLEAN),
+            "extract_phase": Sets(where="Extract.phase", read=BOOLEAN),
+            "real_imag_offset": Only(values=("0",), why="parts keep their sign"),
         },
+        differs="Phases run from -pi to pi.",
     ),
     "FloatToUShortGadget": Rule(
         steps=(("Convert", {"to": "uint16", "maximum": 4095.0}),),

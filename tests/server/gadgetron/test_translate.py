@@ -28,7 +28,7 @@ def test_a_configuration_becomes_a_chain_of_our_gadgets():
         Step("Accumulate", {"trigger": "repetition"}),
         Step("Fourier", {}),
         Step("Combine", {"method": "rss"}),
-        Step("Magnitude", {}),
+        Step("Extract", {}),
     ]
 
 
@@ -51,11 +51,11 @@ def test_what_is_missing_is_named_all_of_it():
             ("gpuRadialSensePrepGadget", {"mode": "2"}),
             ("gpuCgSenseGadget", {}),
             ("gpuCgSenseGadget", {}),
-            ("ExtractGadget", {"extract_magnitude": "false"}),
+            ("ExtractGadget", {"extract_mask": "4"}),
         )
     assert str(caught.value) == (
         "the configuration needs what is not here: gpuRadialSensePrepGadget, gpuCgSenseGadget, "
-        "ExtractGadget.extract_magnitude = 'false' (magnitudes are made)"
+        "ExtractGadget.extract_mask = '4' (parts are asked for by their names)"
     )
 
 
