@@ -17,13 +17,15 @@ from gadgets.scan import Scan
 
 @dataclass(frozen=True, kw_only=True)
 class Misbehave(Gadget):
-    \"\"\"Does at its third block what a gadget must not do.\"\"\"
+    \"\"\"Does at its fortieth readout what a gadget must not do.\"\"\"
 
     how: str = "pass"
 
     def process(self, stream: Iterable[Block], scan: Scan) -> Iterator[Block]:
-        for number, block in enumerate(stream):
-            if number == 2:
+        seen = 0
+        for block in stream:
+            before, seen = seen, seen + len(block.head)
+            if before < 40 <= seen:
                 self.act()
             yield block
 
