@@ -76,5 +76,8 @@ def server(tmp_path_factory):
 @pytest.fixture(scope="module")
 def strict_server(tmp_path_factory):
     """One with narrow limits, for gadgets that pass them."""
-    with serving(tmp_path_factory.mktemp("strict") / "state", memory=1 << 30, finish=6) as address:
-        yield address
+    from tests.endtoend.spawn import spawned
+
+    with spawned(tmp_path_factory.mktemp("strict") / "state", memory=1 << 30, finish=6) as found:
+        assert found.ready(), "the limits count while the template loads, too"
+        yield found.address

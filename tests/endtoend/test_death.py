@@ -33,6 +33,7 @@ REASONS = {
 def server(tmp_path_factory):
     folder = tmp_path_factory.mktemp("death") / "state"
     with spawned(folder, plugin=STAMPED, memory=1 << 30, finish=FINISH) as found:
+        assert found.ready(), "the limits count while the template loads, too"
         send(found.address, said("cartesian_fft", SCAN))
         yield found
 
