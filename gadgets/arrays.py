@@ -1,5 +1,6 @@
 """The project's one Fourier transform, centred and orthonormal, and sums over the coils that are fast."""
 
+import functools
 import math
 from collections.abc import Callable
 
@@ -25,14 +26,20 @@ def to_image_part(kspace: torch.Tensor, size: int) -> torch.Tensor:
         return resize(to_image(kspace), -1, size)
     whole: torch.Tensor = torch.fft.ifft(kspace, norm="forward")
     before = size // 2
-    signs = torch.full((size,), 1 / math.sqrt(points))
-    signs[1 - before % 2 :: 2].neg_()
-    signs = signs.repeat_interleave(2)
+    signs = _signs(points, size)
     out = kspace.new_empty((*kspace.shape[:-1], size))
     parts, to = whole.view(signs.dtype), out.view(signs.dtype)
     torch.mul(parts[..., 2 * (points - before) :], signs[: 2 * before], out=to[..., : 2 * before])
     torch.mul(parts[..., : 2 * (size - before)], signs[2 * before :], out=to[..., 2 * before :])
     return out
+
+
+@functools.lru_cache(maxsize=16)
+def _signs(points: int, size: int) -> torch.Tensor:
+    """What the middle ``size`` points of a plain inverse transform lack, twice each, float32 [2 size]."""
+    signs = torch.full((size,), 1 / math.sqrt(points))
+    signs[1 - size // 2 % 2 :: 2].neg_()
+    return signs.repeat_interleave(2)
 
 
 def to_kspace(image: torch.Tensor, axes: tuple[int, ...] = (-1,)) -> torch.Tensor:

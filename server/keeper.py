@@ -35,7 +35,7 @@ from server.secure import SecureSocket
 from server.settings import Settings
 from server.spool.careful import Careful
 from server.spool.entry import Entry, Unspooled
-from server.stream import STEP, Stream
+from server.stream import BLOCK, STEP, Stream
 from server.wire import encode
 from server.wire.decode import decode_all, text
 from server.wire.follow import Mark
@@ -130,7 +130,7 @@ class Keeper:
         """Tell the worker of whole messages: in blocks, unless a trigger is among them or the peer pauses."""
         if not self._hand.made:
             return
-        if now or self._closed or self._stream.untold >= STEP or not self._more():
+        if now or self._closed or self._stream.untold >= BLOCK or not self._more():
             self._stream.tell()
 
     def _more(self) -> bool:

@@ -16,7 +16,10 @@ from server.wire.follow import Follower, Mark
 from server.wire.kinds import Limits
 
 STEP = 1 << 20
-"""Bytes that are received, and told to the worker, at a time: the budget of a block."""
+"""Bytes that are received at a time, at most."""
+
+BLOCK = 4 << 20
+"""Bytes that are told to the worker at a time, unless something waits for them: the budget of a block."""
 
 AHEAD = 64
 """How many things the worker may be told before it answers one; far fewer than a socket holds."""

@@ -36,6 +36,9 @@ class Whitener:
     source: str = "the noise scan"
     """What the matrix was made of, for people to read."""
 
+    scaled: dict[float, torch.Tensor] = field(default_factory=dict)
+    """The matrix for each ratio of sample times that was met, complex64."""
+
     notes: Notes = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
@@ -55,10 +58,10 @@ class Whitener:
                 f"readouts have {item.data.shape[1]} channels, but {self.source} has {self.matrix.shape[0]}"
             )
         ratios = self._ratios(item.head)
-        parts = {ratio: self._whiten(item.data[ratios == ratio], ratio) for ratio in np.unique(ratios)[1:]}
-        data = self._whiten(item.data, float(ratios.min()))
-        for ratio, part in parts.items():
-            data[ratios == ratio] = part
+        least = float(ratios.min())
+        data = self._whiten(item.data, least)
+        for ratio in np.unique(ratios[ratios != least]):
+            data[ratios == ratio] = self._whiten(item.data[ratios == ratio], float(ratio))
         return replace(item, data=data, notes={**item.notes, **self.notes})
 
     def whiten_coils(self, coils: CoilMeasurement) -> CoilMeasurement | None:
@@ -81,9 +84,9 @@ class Whitener:
         samples = torch.from_numpy(data)
         if len(self.live) < data.shape[1]:
             samples = samples[:, list(self.live)]
-        whitened: NDArray[np.complex64] = torch.matmul(
-            (self.matrix * math.sqrt(ratio)).to(torch.complex64), samples
-        ).numpy()
+        if ratio not in self.scaled:
+            self.scaled[ratio] = (self.matrix * math.sqrt(ratio)).to(torch.complex64)
+        whitened: NDArray[np.complex64] = torch.matmul(self.scaled[ratio], samples).numpy()
         return whitened
 
 

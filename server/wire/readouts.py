@@ -1,5 +1,7 @@
 """Acquisitions as blocks: one structured view of the receive buffer, one aligned copy."""
 
+import functools
+import operator
 from collections.abc import Iterator
 from itertools import pairwise
 
@@ -17,6 +19,9 @@ FIRST = 128
 Readouts of 8 coils x 128 samples fill a block of 1 MiB with fewer.
 """
 
+ANY_ASIDE = np.uint64(functools.reduce(operator.or_, (int(kind.flags) for kind in ASIDE)))
+"""The flags of all readouts that never enter k-space."""
+
 CUT_AFTER = np.uint64(sum(LAST.values()) | Flag.LAST_IN_MEASUREMENT)
 """A block ends behind a readout with one of these flags, so that a trigger never waits for more data."""
 
@@ -27,7 +32,11 @@ def record(head: np.void) -> np.dtype[np.void]:
     Trajectory and samples are seen as 16-bit words: the message is aligned to 2 bytes only, and NumPy copies
     aligned words many times faster than unaligned complex numbers.
     """
-    coils, samples, dims = (int(head[name]) for name in SHAPE)
+    return _record(*(int(head[name]) for name in SHAPE))
+
+
+@functools.lru_cache(maxsize=64)
+def _record(coils: int, samples: int, dims: int) -> np.dtype[np.void]:
     return np.dtype(
         [
             ("id", "<u2"),
@@ -108,6 +117,8 @@ def message(run: Readouts) -> NDArray[np.void]:
 def kind(flags: NDArray[np.uint64]) -> NDArray[np.int8]:
     """Index into ASIDE of each readout, or -1 for imaging and reference lines."""
     kinds = np.full(flags.shape, -1, np.int8)
+    if not np.bitwise_or.reduce(flags) & ANY_ASIDE:
+        return kinds
     for index, aside in reversed(list(enumerate(ASIDE))):
         kinds[flags & np.uint64(aside.flags) != 0] = index
     return kinds
