@@ -34,7 +34,7 @@ def server(tmp_path_factory):
     folder = tmp_path_factory.mktemp("death") / "state"
     with spawned(folder, plugin=STAMPED, memory=1 << 30, finish=FINISH) as found:
         assert found.ready(), "the limits count while the template loads, too"
-        send(found.address, said("cartesian_fft", SCAN))
+        assert found.ready()
         yield found
 
 
