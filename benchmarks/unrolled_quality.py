@@ -117,8 +117,7 @@ def _seed(
     over = setting.window
     adjoint = setting.coils.adjoint(over.cut(kspace[:, None], -2)[:, 0], setting.weights)
     linear = setting.linear(adjoint)
-    height, width = linear.shape[-2:]
-    image = start(model).infer(setting.inputs(adjoint, linear))[0, :, :height, :width]
+    image = setting.consistent(start(model).infer(setting.inputs(adjoint, linear)), adjoint)
     maps = setting.maps.data[0, :, 0]
     truth = torch.linalg.vecdot(maps, to_image(clean / level, (-2,)), dim=0).abs()
     inside = maps.abs().amax(0) > 0
@@ -127,7 +126,7 @@ def _seed(
         return psnr(over.image(found[:, None])[0, 0].abs(), truth, inside)
 
     return {
-        "learned": judged(torch.complex(image[0], image[1])[None]),
+        "learned": judged(image),
         "Tikhonov": max(judged(proximal(setting.normal, weight)(adjoint)) for weight in WEIGHTS),
         "as shipped": judged(linear),
         "zero-filled": judged(adjoint),

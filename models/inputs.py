@@ -9,6 +9,11 @@ LEAST, MOST = 0.001, 0.15
 """... within these bounds."""
 
 
+TRUST = 600.0
+"""The network's image errs by a part of the signal (1 / 600 of its power), the data by their noise: the more
+signal, the less weight has the network where there are data. Chosen on held-out simulated families."""
+
+
 def signal(low: torch.Tensor, maps: torch.Tensor) -> float:
     """The robust scale of the signal: the rms of an image over the maps' support, in the image's unit.
 
@@ -22,6 +27,11 @@ def signal(low: torch.Tensor, maps: torch.Tensor) -> float:
 def tikhonov(scale: float) -> float:
     """The weight of the linear image for a signal of ``scale`` in SNR units."""
     return min(max(PRIOR / max(scale, 1e-6) ** 2, LEAST), MOST)
+
+
+def consistency(scale: float) -> float:
+    """The weight of the network's image in the last, exact step of data consistency."""
+    return min(max(TRUST / max(scale, 1e-6) ** 2, LEAST), 100.0)
 
 
 def two_channels(image: torch.Tensor) -> torch.Tensor:

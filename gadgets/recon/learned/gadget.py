@@ -149,10 +149,9 @@ class _State:
             [str(model)] if isinstance(model, ModelError) else _faults(model[0], setting, frame.source.notes)
         )
         if not isinstance(model, ModelError) and not faults:
-            height, width = linear.shape[-2:]
-            found = model[1].infer(setting.inputs(adjoint, linear))[0, :, :height, :width] * setting.scale
-            if bool(torch.isfinite(found).all()):
-                return torch.complex(found[0], found[1])[None], _named(*model)
+            found = setting.consistent(model[1].infer(setting.inputs(adjoint, linear)), adjoint)
+            if bool(torch.isfinite(torch.view_as_real(found)).all()):
+                return found, _named(*model)
             faults = [f"model {model[0].card.name} gave values that are not finite"]
         if self.gadget.outside == "refuse":
             raise DataError(f"{self.gadget.model}: {'; '.join(faults)}")

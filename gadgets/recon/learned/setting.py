@@ -11,7 +11,7 @@ from gadgets.errors import DataError
 from gadgets.kspace.coilmaps.centre import box
 from gadgets.recon.sense.window import COUNTERS, Span, Window, window
 from gadgets.scan import Encoding
-from models.inputs import signal, tikhonov, two_channels
+from models.inputs import consistency, signal, tikhonov, two_channels
 from models.operator import Coils, Proximal, proximal
 from models.runner import pad
 from models.zoo import Inputs
@@ -32,6 +32,9 @@ class Setting:
 
     linear: Proximal
     """The inverse that makes the Tikhonov image."""
+
+    last: Proximal
+    """The inverse that makes the network's image consistent with the data."""
 
     scale: float
     """Of the signal, in SNR units."""
@@ -59,6 +62,15 @@ class Setting:
         """What the network takes, in units of the signal, of images [1, y, x]; sides made fit."""
         parts = [two_channels(image[0] / self.scale)[None] for image in (linear, adjoint)]
         return pad((parts[0], parts[1], self.matrix, self.sd[None, None] / self.scale))
+
+    def consistent(self, found: torch.Tensor, adjoint: torch.Tensor) -> torch.Tensor:
+        """The network's answer [1, 2, y, x], made consistent with the data: complex64 [1, y, x] in SNR units.
+
+        What the network took for noise, but the data say plainly, comes back.
+        """
+        height, width = adjoint.shape[-2:]
+        part = found[0, :, :height, :width] * self.scale
+        return self.last(adjoint, torch.complex(part[0], part[1])[None])
 
     def ready(self) -> "Setting":
         """Itself, with all that is computed once computed."""
@@ -98,6 +110,7 @@ def settle(maps: CoilMaps, sampled: torch.Tensor, reference: Reference, encoding
         coils=coils,
         normal=normal,
         linear=proximal(normal, tikhonov(scale)),
+        last=proximal(normal, consistency(scale)),
         scale=scale,
     )
 

@@ -15,9 +15,10 @@ from gadgets.scan import Encoding, Limit, Scan, Space
 from models import runner, zoo
 from models.card import Card, Envelope, Weights
 from models.errors import ModelError
+from models.inputs import consistency, signal
 from models.nets.unrolled import Design
 from models.nets.unrolled import Unrolled as Network
-from models.operator import dft
+from models.operator import Coils, dft, proximal
 from models.train.coils import random_coils
 from models.train.fields import window
 
@@ -216,6 +217,31 @@ def test_values_that_are_not_finite_never_leave(monkeypatch):
     text, image, _ = run(scanned())
     assert "not finite" in text.text
     assert torch.isfinite(torch.view_as_real(image.data)).all()
+
+
+def test_what_a_network_washes_out_comes_back_where_the_data_say_it(monkeypatch):
+    class Blank:
+        name, precision = "torch", "fp32"
+
+        def infer(self, inputs):
+            return torch.zeros_like(inputs[0])
+
+    monkeypatch.setattr(gadget, "start", lambda model: Blank())
+    reference, maps, frame = scanned()
+    image, _, _ = run((reference, maps, frame))
+    coils = Coils.of(maps.data[:, :, 0])
+    weights = frame.sampled[0, 0, 0, 0].float()
+    low = coils.adjoint(reference_lines(reference), torch.ones(Y))
+    last = proximal(coils.normal(weights), consistency(signal(low, coils.maps)))
+    expected = last(coils.adjoint(frame.data[0, 0, 0, :, 0], weights)) * image.meta["ScansideScale"]
+    assert torch.allclose(image.data[0], expected, atol=1e-3)
+
+
+def reference_lines(reference):
+    lines = torch.zeros(len(reference.data), Y, X, dtype=torch.complex64)
+    first = reference.first[1]
+    lines[:, first : first + LINES] = reference.data[:, 0]
+    return lines
 
 
 def test_the_warning_is_sent_once_and_every_image_says_it(monkeypatch):
