@@ -1,7 +1,8 @@
 """The gadget contract: what a step of a chain is, and what it takes and gives."""
 
+import functools
 import types
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias, Union, get_args, get_origin, get_type_hints
 
@@ -42,7 +43,7 @@ class Gadget:
     @classmethod
     def signature(cls) -> tuple[Types, Types]:
         """Types taken and types given, read from the annotations of ``process``."""
-        hints = get_type_hints(cls.process)
+        hints = _hints(cls.process)
         return _members(get_args(hints["stream"])[0]), _members(get_args(hints["return"])[0])
 
 
@@ -61,7 +62,7 @@ class Map(Gadget):
     @classmethod
     def signature(cls) -> tuple[Types, Types]:
         """Types taken and types given, read from the annotations of ``one``."""
-        hints = get_type_hints(cls.one)
+        hints = _hints(cls.one)
         return _members(hints["item"]), _members(hints["return"])
 
 
@@ -91,6 +92,12 @@ def flat(chain: Iterable[AnyGadget]) -> Iterator[Gadget]:
 def takes(chain: Iterable[AnyGadget], kind: type) -> bool:
     """Whether a gadget of the chain takes items of this type, as they enter the chain."""
     return any(issubclass(kind, gadget.signature()[0]) for gadget in flat(chain))
+
+
+@functools.cache
+def _hints(method: Callable[..., Any]) -> dict[str, Any]:
+    """The annotations of a method, read once: it costs a scan's first image some milliseconds otherwise."""
+    return get_type_hints(method)
 
 
 def _members(hint: Any) -> Types:  # noqa: ANN401 - any annotation
