@@ -55,7 +55,7 @@ class Labels:
 
 def standard(image: Image, head: Heads, series: int, scan: Scan) -> dict[str, Value]:
     """The attributes that FIRE and Gadgetron write, from the image's header and role."""
-    main = image.role in ("image", "normalized")
+    main = image.role in ("image", "normalized", "linear")
     name = DESCRIPTION[image.role]
     shown = f"SCANSIDE_{name}" if name else "SCANSIDE"
     rows = {
