@@ -125,7 +125,7 @@ def _instance(out: Dataset, image: Image, source: Source, pixels: Stored, z: int
 
 def _comments(image: Image) -> str:
     said = _text(image, "ImageComments")
-    learned = any(name.startswith("ScansideModel") for name in image.meta)
+    learned = image.meta.get("ScansideModel", "none") != "none"
     quantitative = image.role == "report" or "ScansideUnit" in image.meta
     return f"{WARNING}; {said}" if learned or quantitative else said
 
