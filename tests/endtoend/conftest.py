@@ -78,6 +78,6 @@ def strict_server(tmp_path_factory):
     """One with narrow limits, for gadgets that pass them."""
     from tests.endtoend.spawn import spawned
 
-    with spawned(tmp_path_factory.mktemp("strict") / "state", memory=1 << 30, finish=6) as found:
+    with spawned(tmp_path_factory.mktemp("strict") / "state", memory=3 << 28, finish=6) as found:
         assert found.ready(), "the limits count while the template loads, too"
         yield found.address

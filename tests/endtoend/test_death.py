@@ -32,7 +32,7 @@ REASONS = {
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     folder = tmp_path_factory.mktemp("death") / "state"
-    with spawned(folder, plugin=STAMPED, memory=1 << 30, finish=FINISH) as found:
+    with spawned(folder, plugin=STAMPED, memory=3 << 28, finish=FINISH) as found:
         assert found.ready(), "the limits count while the template loads, too"
         assert found.ready()
         yield found
