@@ -85,14 +85,19 @@ def pad(inputs: Inputs) -> Inputs:
     linear, adjoint, matrix, sd = inputs
     height, width = linear.shape[-2:]
     down, right = -height % MULTIPLE, -width % MULTIPLE
+    images = [torch.nn.functional.pad(image, (0, right, 0, down)) for image in (linear, adjoint, sd)]
+    return images[0], images[1], pad_matrix(matrix), images[2]
+
+
+def pad_matrix(matrix: torch.Tensor) -> torch.Tensor:
+    """The matrix [x, y, 2 y] of padded images; itself where its sides are multiples of ``MULTIPLE``."""
+    width, height = matrix.shape[:2]
+    down, right = -height % MULTIPLE, -width % MULTIPLE
     if not (down or right):
-        return inputs
+        return matrix
+    halves = matrix[..., :height], matrix[..., height:]
     fill = torch.nn.functional.pad
-    halves = [
-        fill(half, (0, down, 0, down, 0, right)) for half in (matrix[..., :height], matrix[..., height:])
-    ]
-    images = [fill(image, (0, right, 0, down)) for image in (linear, adjoint, sd)]
-    return images[0], images[1], torch.cat(halves, -1), images[2]
+    return torch.cat([fill(half, (0, down, 0, down, 0, right)) for half in halves], -1)
 
 
 _lock = threading.Lock()

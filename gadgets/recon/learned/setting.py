@@ -13,7 +13,7 @@ from gadgets.recon.sense.window import COUNTERS, Span, Window, window
 from gadgets.scan import Encoding
 from models.inputs import consistency, signal, tikhonov, two_channels
 from models.operator import Coils, Proximal, proximal
-from models.runner import pad
+from models.runner import pad, pad_matrix
 from models.zoo import Inputs
 
 
@@ -55,8 +55,8 @@ class Setting:
 
     @cached_property
     def matrix(self) -> torch.Tensor:
-        """A^H W A in two-channel form."""
-        return torch.cat([self.normal.real, -self.normal.imag], -1)
+        """A^H W A in two-channel form, of padded images."""
+        return pad_matrix(torch.cat([self.normal.real, -self.normal.imag], -1))
 
     def inputs(self, adjoint: torch.Tensor, linear: torch.Tensor) -> Inputs:
         """What the network takes, in units of the signal, of images [1, y, x]; sides made fit."""
