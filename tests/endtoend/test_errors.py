@@ -86,7 +86,7 @@ CASES = {
     "module as chain": (said("os", (XML, ITEMS)), "no chain is called 'os'"),
     "malformed YAML": (said("chain: [\nGrappa", (XML, ITEMS)), "malformed YAML"),
     "YAML aliases": (said("chain:\n- &a Grappa\n- *a\n", (XML, ITEMS)), "anchors"),
-    "malformed XML chain": (said("<configuration>\n<gadget>", (XML, ITEMS)), "a chain is YAML"),
+    "malformed XML chain": (said("<configuration>\n<gadget>", (XML, ITEMS)), "malformed XML"),
     "unknown gadget": (
         said("chain:\n- Grapa\n", (XML, ITEMS)),
         "no gadget is called 'Grapa'; did you mean Grappa",
