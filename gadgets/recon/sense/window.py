@@ -95,7 +95,8 @@ def window(sampled: torch.Tensor, encoding: Encoding) -> Window:
 
     Along an axis with acceleration R it is a multiple of R lines, every R-th of them acquired: then pixels
     fold in groups of R, whatever the matrix is. Lines beyond the limits of the header are solved for where
-    that needs them, and left out of the image.
+    that needs them, and left out of the image. Acquired lines that no such window holds form no lattice, and
+    all of them are kept.
     """
     there = sampled > 0
     first, second = encoding.acceleration
@@ -136,13 +137,16 @@ def _span(there: torch.Tensor, step: int, low: int, high: int) -> Span:
     lines = torch.nonzero(there)[:, 0].tolist()
     first, last = lines[0], lines[-1]
     kept = range(min(first, max(first - step + 1, low)), max(last, min(last + step - 1, high)) + 1)
+    plain = Span(size=size, first=kept.start, points=len(kept), kept=kept)
     if step == 1 or size == 1:
-        return Span(size=size, first=kept.start, points=len(kept), kept=kept)
+        return plain
     counts = [int(there[offset::step].sum()) for offset in range(step)]
     offset = counts.index(max(counts))
     lattice = [line for line in lines if line % step == offset]
     count = (lattice[-1] - lattice[0]) // step + 1
     begin = min(max(kept.start, lattice[0] - step + 1), lattice[0])
     points = step * count
+    if first < begin or last >= begin + points:
+        return plain
     kept = range(max(kept.start, begin), min(kept.stop, begin + points))
     return Span(size=size, first=begin, points=points, kept=kept)

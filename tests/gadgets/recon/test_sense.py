@@ -13,6 +13,7 @@ from gadgets.recon.sense.encoding import Encoding, solve
 from gadgets.recon.sense.plan import Direct, Gradient, Unfolded, cheaper, plan
 from gadgets.recon.sense.unfold import folding, unfold
 from gadgets.recon.sense.window import window
+from gadgets.testing import cartesian
 
 REPLICAS = 160
 
@@ -316,3 +317,17 @@ def test_transformed_lines_give_the_same_image(phantom, white):
     ]
     assert isinstance(found[0], Image)
     torch.testing.assert_close(found[0].data, found[1].data, atol=1e-2, rtol=1e-3)
+
+
+def test_no_acquired_line_is_left_out_whatever_the_header_calls_their_lattice():
+    """Random lines at an R of the header: a window for a lattice would lose those beyond its ends."""
+    scan = cartesian((16, 64, 1), acceleration=(4, 1), calibration="embedded")
+    random = torch.Generator().manual_seed(0)
+    for _ in range(200):
+        lines = torch.rand(64, generator=random) < 0.25
+        lines[28:36] = True
+        sampled = lines.to(torch.int32)[None]
+        span = window(sampled, scan.encodings[0]).k1
+        places = torch.nonzero(lines)[:, 0].tolist()
+        assert all(span.first <= place < span.first + span.points for place in places)
+        assert all(place in span.kept for place in places)
