@@ -188,8 +188,8 @@ def aimed(count, states, sent):
 
 @pytest.mark.timeout(900)
 def test_killed_at_moments_of_chance_all_that_was_received_is_kept_and_replays(tmp_path):
-    states, counts, sent = lives(tmp_path / "state", 8, replayed=20)
-    aimed(8, states, sent)
+    states, counts, sent = lives(tmp_path / "state", 4, replayed=8)
+    aimed(4, states, sent)
     assert counts["cut"]
     assert counts["whole"]
 
