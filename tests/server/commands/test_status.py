@@ -34,7 +34,7 @@ def test_the_status_is_json_with_sessions_and_the_address_of_health_and_metrics(
     found = until(lambda: json.loads(asked(capsys, "--json"))["sessions"])
     assert found[0]["chain"] == "cartesian_grappa"
     facts = json.loads(asked(capsys, "--json"))
-    assert facts.keys() == {"server", "sessions", "http"}
+    assert facts.keys() == {"server", "sessions", "totals", "http"}
     assert facts["server"]["pid"] == os.getpid()
 
 
