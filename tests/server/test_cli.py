@@ -60,7 +60,7 @@ def test_the_version_is_told(capsys):
             ("simulate", "shepp-logan", "--reference-lines", "999", "-o", "x.h5"),
             "999 reference lines, expect",
         ),
-        (("simulate", "shepp-logan", "--acceleration", "0", "-o", "x.h5"), "acceleration is 0"),
+        (("simulate", "shepp-logan", "--acceleration", "0", "-o", "x.h5"), "1 or more, got '0'"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
