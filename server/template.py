@@ -54,16 +54,22 @@ def main(answering: int, ready: int) -> int:
     signal.set_wakeup_fd(woken, warn_on_full_buffer=False)
     os.write(ready, b"+")
     os.close(ready)
-    asked, nursery = socket.socket(fileno=answering), _Nursery()
-    asked.setblocking(False)
-    while nursery.children or not leaving:
-        for source in select.select([waking] if leaving else [asked.fileno(), waking], [], [])[0]:
-            if source == waking:
-                os.read(waking, 4096)
-            elif not leaving and not _request(asked, nursery, (waking, woken)):
-                return 0
-        nursery.reap()
+    with socket.socket(fileno=answering) as asked:
+        asked.setblocking(False)
+        _answer(asked, (waking, woken), leaving)
     return 0
+
+
+def _answer(asked: socket.socket, own: tuple[int, int], leaving: list[int]) -> None:
+    """Fork workers until nobody can ask, or until told to leave and none lives."""
+    nursery = _Nursery()
+    while nursery.children or not leaving:
+        for source in select.select([own[0]] if leaving else [asked.fileno(), own[0]], [], [])[0]:
+            if source == own[0]:
+                os.read(own[0], 4096)
+            elif not leaving and not _request(asked, nursery, own):
+                return
+        nursery.reap()
 
 
 def _request(asked: socket.socket, nursery: _Nursery, own: tuple[int, int]) -> bool:
