@@ -36,6 +36,9 @@ class Combine(Gadget):
     method: Literal["adaptive", "rss"] = "adaptive"
     """How the coils are combined."""
 
+    renew: bool = True
+    """Maps follow every new reference; else a slice's first ones serve, as real-time series need it."""
+
     gfactor: bool = False
     """Send the noise sd of the image, which is the g-factor, whenever it changes."""
 
@@ -47,8 +50,9 @@ class Combine(Gadget):
         state = _State()
         for item in stream:
             if isinstance(item, Reference):
-                if self.method == "adaptive":
-                    state.maps[item.encoding, item.slice] = from_reference(item)
+                key = item.encoding, item.slice
+                if self.method == "adaptive" and (self.renew or key not in state.maps):
+                    state.maps[key] = from_reference(item)
             else:
                 yield from self._images(item, state)
 

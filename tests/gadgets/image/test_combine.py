@@ -75,3 +75,12 @@ def test_maps_of_a_slice_serve_all_its_images(phantom, white):
     other = phantom.kspace(white(6, 48, 32), phantom.pattern(), number=1)
     _, _, again = run(phantom, [first, other, first])
     assert torch.equal(again.data, before.data)
+
+
+def test_the_first_maps_of_a_slice_serve_the_series_when_they_are_not_renewed(phantom):
+    kspace = phantom.kspace(phantom.lines, phantom.pattern())
+    first, other = phantom.reference(phantom.lines, 24), phantom.reference(phantom.lines.flip(0), 24)
+    kept = run(phantom, [first, kspace, other, kspace], renew=False)
+    assert torch.equal(kept[0].data, kept[1].data)
+    renewed = run(phantom, [first, kspace, other, kspace])
+    assert not torch.equal(renewed[0].data, renewed[1].data)
