@@ -37,6 +37,8 @@ CASES = (
     Case("cartesian_fft", 1, 0.35, 418 / 2),
     Case("cartesian_grappa", 1, 0.5, 887 / 2),
     Case("cartesian_grappa", 2, 0.5, 775 / 2),
+    Case("cartesian_grappa_compressed", 1, 0.5, 887 / 2),
+    Case("cartesian_grappa_compressed", 2, 0.5, 775 / 2),
 )
 
 
