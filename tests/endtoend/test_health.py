@@ -98,6 +98,7 @@ def test_metrics_count_what_was_sent_and_what_came_of_it(server, where):
     assert until(lambda: total(where, "scanside_spool_entries") >= 4, 40)
 
 
+@pytest.mark.slow
 def test_labels_stay_few_over_three_hundred_sessions(server, where):
     """Of many kinds, with names of chains of their own; every label is a word of ours."""
     small = scan(columns=16, lines=16, reference_lines=4, noise_readouts=16)
@@ -179,6 +180,7 @@ def test_broken_plug_ins_and_a_full_spool_are_said_and_kill_nobody(tmp_path):
         assert ask(where, "/livez")[0] == 200
 
 
+@pytest.mark.slow
 def test_a_listener_that_hangs_is_dead(tmp_path):
     with spawned(tmp_path / "state") as server:
         where = place(server)
