@@ -10,6 +10,8 @@ import ctypes, os, signal, time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+import numpy as np
+
 from gadgets.data import Block
 from gadgets.gadget import Gadget
 from gadgets.scan import Scan
@@ -41,7 +43,7 @@ class Misbehave(Gadget):
         if self.how == "raise":
             raise ZeroDivisionError("one over nothing")
         if self.how == "memory":
-            self.kept = [bytearray(1 << 28) for _ in range(1 << 8)]
+            self.kept = [np.zeros(1 << 28, np.uint8) for _ in range(1 << 8)]
         if self.how == "sleep":
             time.sleep(5)
 """

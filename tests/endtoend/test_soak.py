@@ -72,7 +72,7 @@ def census(server):
 def soak(folder, count, warm=12):
     """The census before and after ``count`` sessions of chance."""
     chance = random.Random(0)
-    with spawned(folder, memory=1 << 30, finish=2) as server:
+    with spawned(folder, memory=3 << 28, finish=2) as server:
         assert server.ready()
         common = [name for name in PLANS if name not in RARE]
         for name in common[:warm]:

@@ -128,7 +128,9 @@ def test_the_map_follows_partial_fourier_with_its_phase_frozen(phantom, white, a
     sampled = torch.maximum(phantom.pattern(acceleration), phantom.pattern(64, 20))
     sampled[:16] = 0
     parts = 2 if name == "filter" else 1
-    found, said, image, snr = replicas(phantom, white, scan, recon, steps, sampled, parts)
+    # resized and real: a block of 64 pixels holds some 13 independent samples, 256 replicas scatter by 1.2 %
+    count = 4 * REPLICAS if "resized" in name else REPLICAS
+    found, said, image, snr = replicas(phantom, white, scan, recon, steps, sampled, parts, count)
     agree(found, said, image.abs()[0] > 0.3 * image.abs().max())
     torch.testing.assert_close(snr, image / said, rtol=1e-3, atol=1e-3)
 
