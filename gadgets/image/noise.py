@@ -1,8 +1,10 @@
 """The noise of images, followed through the linear steps behind the combination of the coils."""
 
 import math
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Self
 
 import torch
 
@@ -16,44 +18,36 @@ Weights = torch.Tensor
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class CombinedNoise:
-    """The noise of combined coil images, exact but for one thing.
-
-    Later steps are taken to have acted on the coil images. They act on the combined image; the two commute as
-    far as the weights of the coils vary little over the few pixels that a filter reaches.
-    """
-
-    coils: CoilNoise
-    weights: torch.Tensor
-    """complex64, [coil, z, y, x]: of the combination, on the pixels of the coil images."""
+class ViewedNoise(ABC):
+    """Noise that knows what was acquired, and the view through which later steps show it."""
 
     view: View = PLAIN
     known: torch.Tensor | None = None
     """The answer of ``sd``, where it is known already."""
 
+    @property
+    @abstractmethod
+    def shape(self) -> tuple[int, int, int]:
+        """The matrix (z, y, x) that was acquired."""
+
+    @abstractmethod
+    def seen(self) -> torch.Tensor:
+        """The sd through the view, float32 [z, y, x]."""
+
     @cached_property
     def sd(self) -> torch.Tensor:
         """float32, [z, y, x]: of the real as of the imaginary part, and so in phase with the signal."""
-        if self.known is not None:
-            return self.known
-        weights = self.weights
-        for axis, pixels in zip((-3, -2, -1), self.view.pixels, strict=True):
-            if pixels is not None:
-                weights = at_places(weights, axis, pixels)
-        if weights is not self.weights:
-            norm = torch.linalg.vector_norm(weights, dim=0)
-            weights = weights / norm.clamp(min=torch.finfo(norm.dtype).tiny)
-        return self.coils.sd(weights, self.view)
+        return self.seen() if self.known is None else self.known
 
-    def filtered(self, weights: Weights) -> "CombinedNoise":
+    def filtered(self, weights: Weights) -> Self:
         """After a filter over the k-space of the image as it is now."""
         weights = weights.to(torch.float64)
         for axis in (-3, -2, -1):
             weights = self._onto_acquired(weights, axis)
         before = 1.0 if self.view.weights is None else self.view.weights
-        return self._seen(replace(self.view, weights=before * weights))
+        return self._through(replace(self.view, weights=before * weights))
 
-    def cropped(self, axis: int, size: int) -> "CombinedNoise":
+    def cropped(self, axis: int, size: int) -> Self:
         """Only the ``size`` pixels about the centre along an axis (negative)."""
         places = self._places(axis)
         start = len(places) // 2 - size // 2
@@ -62,7 +56,7 @@ class CombinedNoise:
         known = self.sd.narrow(axis, start, size)
         return replace(self, view=self._with(axis, places[start : start + size]), known=known)
 
-    def resampled(self, axis: int, size: int) -> "CombinedNoise":
+    def resampled(self, axis: int, size: int) -> Self:
         """With ``size`` pixels along an axis (negative) over the same field of view, of the same noise sd."""
         places = self._places(axis)
         have = len(places)
@@ -75,10 +69,10 @@ class CombinedNoise:
             inside[start : start + size] = math.sqrt(have / size)
             after = self.filtered(_along(inside, axis))
         steps = (torch.arange(size, dtype=torch.float64) - size // 2) * (self._spacing(axis) * have / size)
-        return after._seen(after._with(axis, places[have // 2] + steps))
+        return after._through(after._with(axis, places[have // 2] + steps))
 
     def _places(self, axis: int) -> torch.Tensor:
-        return self.view.places(axis, self.weights.shape[axis])
+        return self.view.places(axis, self.shape[axis])
 
     def _spacing(self, axis: int) -> float:
         places = self._places(axis)
@@ -86,7 +80,7 @@ class CombinedNoise:
 
     def _onto_acquired(self, weights: torch.Tensor, axis: int) -> torch.Tensor:
         """A filter over the k-space of cropped or interpolated pixels, at the points that were acquired."""
-        size, have = weights.shape[axis], self.weights.shape[axis]
+        size, have = weights.shape[axis], self.shape[axis]
         if size == 1 or (size == have and self.view.pixels[axis] is None):
             return weights
         scale = self._spacing(axis) * len(self._places(axis)) / have
@@ -99,13 +93,43 @@ class CombinedNoise:
         pixels[axis] = places
         return replace(self.view, pixels=(pixels[0], pixels[1], pixels[2]))
 
-    def _seen(self, view: View) -> "CombinedNoise":
+    def _through(self, view: View) -> Self:
         return replace(self, view=view, known=None)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class CombinedNoise(ViewedNoise):
+    """The noise of combined coil images, exact but for one thing.
+
+    Later steps are taken to have acted on the coil images. They act on the combined image; the two commute as
+    far as the weights of the coils vary little over the few pixels that a filter reaches.
+    """
+
+    coils: CoilNoise
+    weights: torch.Tensor
+    """complex64, [coil, z, y, x]: of the combination, on the pixels of the coil images."""
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """The matrix (z, y, x) of the coil images."""
+        depth, height, width = self.weights.shape[1:]
+        return depth, height, width
+
+    def seen(self) -> torch.Tensor:
+        """The sd through the view, float32 [z, y, x]."""
+        weights = self.weights
+        for axis, pixels in zip((-3, -2, -1), self.view.pixels, strict=True):
+            if pixels is not None:
+                weights = at_places(weights, axis, pixels)
+        if weights is not self.weights:
+            norm = torch.linalg.vector_norm(weights, dim=0)
+            weights = weights / norm.clamp(min=torch.finfo(norm.dtype).tiny)
+        return self.coils.sd(weights, self.view)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class PixelNoise:
-    """Noise of which only a map is known, uncorrelated between pixels: exact for unfolded SENSE images."""
+    """Noise of which only a map is known: taken as uncorrelated between pixels."""
 
     sd: torch.Tensor
     """float32, [z, y, x]."""
@@ -133,4 +157,5 @@ class PixelNoise:
 
 
 def _along(values: torch.Tensor, axis: int) -> torch.Tensor:
-    return values.reshape([-1] + [1] * (-1 - axis))
+    """Values along an axis (negative), shaped [z, y, x]."""
+    return values.reshape([-1 if each == axis else 1 for each in (-3, -2, -1)])

@@ -3,9 +3,8 @@
 import torch
 
 from gadgets.arrays import root_sum_of_squares
-from gadgets.data import Image, Notes, Role
+from gadgets.data import Image, ImageNoise, Notes, Role
 from gadgets.head import ImageType
-from gadgets.image.noise import PixelNoise
 from gadgets.recon.geometry import image_head
 from gadgets.recon.sampling import Frame, reach
 from gadgets.scan import Encoding
@@ -34,9 +33,9 @@ def answer(
     role: Role,
     encoding: Encoding,
     notes: Notes,
-    noise: torch.Tensor | None = None,
+    noise: ImageNoise | None = None,
 ) -> Image:
-    """The image item of one frame, [z, y, x]; with the noise sd that later steps have to follow."""
+    """The image item of one frame, [z, y, x]; with the noise that later steps have to follow."""
     depth, height, width = data.shape
     head = image_head(frame.head, (depth, height, width), encoding)
     head["image_type"] = ImageType.COMPLEX if data.is_complex() else ImageType.MAGNITUDE
@@ -46,5 +45,4 @@ def answer(
         **notes,
         "ScansideEncoding": frame.source.encoding,
     }
-    following = None if noise is None else PixelNoise(sd=noise)
-    return Image(data=data.unsqueeze(0), head=head, role=role, meta=meta, noise=following)
+    return Image(data=data.unsqueeze(0), head=head, role=role, meta=meta, noise=noise)

@@ -9,10 +9,13 @@ import torch
 from pydantic import Field
 
 from gadgets.arrays import to_image
-from gadgets.data import CoilMaps, Image, Kspace, Reference
+from gadgets.data import CoilMaps, Image, ImageNoise, Kspace, Reference
 from gadgets.gadget import Gadget
-from gadgets.recon.sampling import Frame
+from gadgets.image.follow import over
+from gadgets.image.noise import PixelNoise
+from gadgets.recon.sampling import Frame, extent
 from gadgets.recon.sense.answer import answer, combine, sd
+from gadgets.recon.sense.noise import SenseNoise, spread
 from gadgets.recon.sense.pairing import Key, pairs
 from gadgets.recon.sense.plan import Plan, plan
 from gadgets.recon.sense.window import Window, window
@@ -62,18 +65,17 @@ class Sense(Gadget):
         notes = {**maps.notes, "ScansideScale": scale, "ScansideSense": way.plan.name}
         yield answer(frame, image, "image", encoding, notes)
         if self.gfactor or self.snr:
-            noise = sd(way.noise(), found) * scale
+            noise = way.noise(found, scale)
             if self.gfactor and (fresh or len(found) > 1):
-                yield answer(frame, noise, "gfactor", encoding, notes, noise)
+                yield answer(frame, noise.sd, "gfactor", encoding, notes, noise)
             if self.snr:
-                snr = torch.where(noise > 0, image / noise, 0)
-                yield answer(frame, snr, "snr", encoding, notes, noise)
+                yield answer(frame, over(image, noise.sd), "snr", encoding, notes, noise)
 
 
-def unit(frame: Frame, over: Window) -> float:
+def unit(frame: Frame, region: Window) -> float:
     """The scale after which the noise sd is the g-factor: sqrt(sum_l n_l / N_total), n_l the averages."""
-    acquired = float(over.cut(frame.sampled).sum())
-    return math.sqrt(acquired / (over.k2.points * over.k1.points) * over.growth / frame.readout)
+    acquired = float(region.cut(frame.sampled).sum())
+    return math.sqrt(acquired / (region.k2.points * region.k1.points) * region.growth / frame.readout)
 
 
 @dataclass(eq=False)
@@ -84,14 +86,41 @@ class _Way:
     sampled: torch.Tensor
     window: Window
     plan: Plan
-    readout: float
+    readout: tuple[float, float]
+    """From where to where k0 was sampled."""
+
+    single: SenseNoise | None = None
     covariance: torch.Tensor | None = None
 
-    def noise(self) -> torch.Tensor:
-        """The noise covariance of the maps at each pixel, [map, map, z, y, x]."""
+    def noise(self, found: torch.Tensor, scale: float) -> ImageNoise:
+        """The noise of images [map, z, y, x] when they are combined and scaled.
+
+        Of several maps later steps know the sd alone, and take it as uncorrelated between pixels.
+        """
+        if len(found) == 1:
+            if self.single is None:
+                self.single = SenseNoise(
+                    correlated=self.plan.correlated,
+                    window=self.window,
+                    scale=scale,
+                    columns=found.shape[-1],
+                    readout=self.readout,
+                )
+            return self.single
         if self.covariance is None:
-            self.covariance = self.plan.covariance(self.window) * self.readout
-        return self.covariance
+            sets = range(len(found))
+            depth, height, width = found.shape[1:]
+            rows = [
+                torch.stack(
+                    [
+                        spread(self.plan.correlated(one, other), (depth, height, width), self.window)
+                        for other in sets
+                    ]
+                )
+                for one in sets
+            ]
+            self.covariance = torch.stack(rows) * ((self.readout[1] - self.readout[0]) / 2)
+        return PixelNoise(sd=sd(self.covariance, found) * scale)
 
 
 @dataclass(eq=False)
@@ -107,16 +136,22 @@ class State:
         for one in known:
             if one.maps is maps and torch.equal(one.sampled, frame.sampled):
                 return one, False
-        over = window(frame.sampled, encoding)
+        region = window(frame.sampled, encoding)
         chosen = plan(
-            over.maps(maps.data),
-            over.cut(frame.sampled),
+            region.maps(maps.data),
+            region.cut(frame.sampled),
             sense.regularization,
             frames=expected(encoding),
             exact=sense.gfactor or sense.snr,
             steps=(max(1, encoding.acceleration[1]), max(1, encoding.acceleration[0])),
         )
-        made = _Way(maps=maps, sampled=frame.sampled, window=over, plan=chosen, readout=frame.readout)
+        made = _Way(
+            maps=maps,
+            sampled=frame.sampled,
+            window=region,
+            plan=chosen,
+            readout=extent(frame.source.notes, "X"),
+        )
         known[PATTERNS - 1 :] = []
         known.insert(0, made)
         return made, True

@@ -8,8 +8,8 @@ import torch
 
 from gadgets.errors import DataError
 from gadgets.recon.sense.encoding import Encoding, solve
+from gadgets.recon.sense.noise import Correlated
 from gadgets.recon.sense.unfold import SMALLEST, Unfolding, folding, unfold
-from gadgets.recon.sense.window import Window
 from models.operator import Coils, Proximal, proximal
 
 ITERATIONS = 40
@@ -28,8 +28,12 @@ class Plan(Protocol):
     def image(self, lines: torch.Tensor) -> torch.Tensor:
         """The image, complex64 [map, z, y, x], of lines [coil, k2, k1, x]."""
 
-    def covariance(self, window: Window) -> torch.Tensor:
-        """Noise covariance of the maps at each pixel of the matrix, complex64 [map, map, z, y, x]."""
+    def correlated(self, one: int = 0, other: int = 0) -> Correlated:
+        """By shift d, (0, 0) first, the noise covariance of pixels r of map ``one`` and r - d of ``other``.
+
+        complex64 [z, y, x] on the window's grid, of the real part as of the imaginary part; pixels of other
+        distance have none.
+        """
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -46,28 +50,9 @@ class Unfolded:
         """The image, complex64 [map, z, y, x], of lines [coil, k2, k1, x]."""
         return self.unfolding.image(lines * self.lattice[..., None])
 
-    def covariance(self, window: Window) -> torch.Tensor:
-        """Noise covariance of the maps at each pixel of the matrix, complex64 [map, map, z, y, x].
-
-        A pixel of the matrix is a sum over pixels of the window's grid, of which only those correlate that
-        fold on one another.
-        """
-        sets = len(self.unfolding.weights)
-        return torch.stack(
-            [torch.stack([self._pair(window, one, other) for other in range(sets)]) for one in range(sets)]
-        )
-
-    def _pair(self, window: Window, one: int, other: int) -> torch.Tensor:
-        parts = self.unfolding.covariance(one, other)
-        if window.whole:
-            return parts[0][1]
-        over_z, over_y = window.k2.matrix(), window.k1.matrix()
-        total: torch.Tensor | float = 0.0
-        for (dz, dy), part in parts:
-            along_z = over_z * over_z.roll(dz, 1).conj()
-            along_y = over_y * over_y.roll(dy, 1).conj()
-            total = total + torch.einsum("zi,yj,ijx->zyx", along_z, along_y, part)
-        return torch.as_tensor(total)
+    def correlated(self, one: int = 0, other: int = 0) -> Correlated:
+        """Those pixels correlate that fold on one another."""
+        return self.unfolding.covariance(one, other)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -85,29 +70,15 @@ class Direct:
         """The image, complex64 [map, z, y, x], of lines [coil, k2, k1, x]."""
         return self.inverse(self.coils.adjoint(lines[:, 0], self.weights)).unsqueeze(1)
 
-    def covariance(self, window: Window) -> torch.Tensor:
-        """Noise covariance of the maps at each pixel of the matrix, complex64 [map, map, z, y, x].
-
-        P A^H W A P = P - ridge P P.
-        """
-        sets = len(self.coils.maps)
+    def correlated(self, one: int = 0, other: int = 0) -> Correlated:
+        """All pixels of a column correlate: P A^H W A P = P - ridge P P."""
+        size = self.coils.maps.shape[-2]
+        rows, columns = slice(one * size, (one + 1) * size), slice(other * size, (other + 1) * size)
         inverse = self.inverse.inverse
-        full = inverse - self.inverse.weight * (inverse @ inverse)
-        size = full.shape[-1] // sets
-        blocks = full.reshape(-1, sets, size, sets, size)
-        over = window.k1.matrix()
-        rows = []
-        for one in range(sets):
-            for other in range(sets):
-                block = blocks[:, one, :, other]
-                at = block.diagonal(dim1=1, dim2=2) if window.whole else _quadratic(over, block)
-                rows.append(at.T)
-        return torch.stack(rows).reshape(sets, sets, 1, *rows[0].shape)
-
-
-def _quadratic(over: torch.Tensor, block: torch.Tensor) -> torch.Tensor:
-    """The diagonal of Z C Z^H for each column, [x, y]."""
-    return ((over @ block) * over.conj()).sum(-1)
+        block = inverse[:, rows, columns] - self.inverse.weight * (inverse[:, rows] @ inverse[:, :, columns])
+        index = torch.arange(size)
+        for d in range(size):
+            yield (0, d), block[:, index, (index - d) % size].T.unsqueeze(0)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -124,7 +95,7 @@ class Gradient:
         found = solve(self.encoding, right, self.ridge, iterations=ITERATIONS, tolerance=TOLERANCE)
         return self.encoding.unlay(found)
 
-    def covariance(self, window: Window) -> torch.Tensor:
+    def correlated(self, one: int = 0, other: int = 0) -> Correlated:
         """Unknown: the map of an image that has not converged is not that of the limit."""
         raise DataError(
             "SENSE knows no noise map of a volume whose lines are no lattice: ask for no gfactor and no snr"

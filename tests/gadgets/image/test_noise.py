@@ -146,6 +146,14 @@ def test_a_map_of_uncorrelated_pixels_follows_a_filter(white):
     assert float((found / said).mean()) == pytest.approx(1, abs=0.003)
 
 
+def test_a_smaller_matrix_keeps_the_noise_of_a_full_scan_at_one(phantom):
+    scan = larger(phantom.scan(), (24, 36, 1))
+    items = [phantom.reference(phantom.lines, 20), phantom.kspace(phantom.lines, phantom.pattern())]
+    said = reconstruct(Fourier(), [Resize()], items, scan, gfactor=True)[1]
+    assert said.role == "gfactor"
+    torch.testing.assert_close(said.data, torch.ones(1, 1, 36, 24))
+
+
 def test_companions_carry_the_noise_and_images_do_not(phantom):
     scan = phantom.scan(1)
     items = [phantom.reference(phantom.lines, 20), phantom.kspace(phantom.lines, phantom.pattern())]

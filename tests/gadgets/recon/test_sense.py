@@ -10,6 +10,7 @@ from gadgets.data import CoilMaps, Image
 from gadgets.errors import DataError
 from gadgets.recon.sense import Sense
 from gadgets.recon.sense.encoding import Encoding, solve
+from gadgets.recon.sense.noise import spread
 from gadgets.recon.sense.plan import Direct, Gradient, Unfolded, cheaper, plan
 from gadgets.recon.sense.unfold import folding, unfold
 from gadgets.recon.sense.window import window
@@ -144,10 +145,10 @@ def test_a_volume_with_reference_lines_has_a_noise_map_when_it_is_asked_for(phan
     way = plan(maps, sampled, 0.0, frames=1, exact=True, steps=(1, 2))
     assert int(way.lattice.sum()) == 16
     torch.testing.assert_close(way.image(lines), torch.ones(1, 4, 8, 6) + 0j, atol=1e-3, rtol=0)
-    assert bool((way.covariance(over).real > 0).all())
+    assert bool((spread(way.correlated(), (4, 8, 6), over).real > 0).all())
     sampled[0, 1] = 0
     with pytest.raises(DataError, match="no noise map of a volume whose lines are no lattice"):
-        plan(maps, sampled, 0.0, frames=1, exact=True, steps=(1, 2)).covariance(over)
+        plan(maps, sampled, 0.0, frames=1, exact=True, steps=(1, 2)).correlated()
 
 
 def test_what_is_no_lattice_does_not_unfold(phantom):
@@ -177,23 +178,6 @@ def test_the_noise_map_is_that_of_pseudo_replicas(phantom, white, acceleration, 
     assert gfactor.role == "gfactor"
     images = torch.stack([first.data[0, 0], *(image.data[0, 0] for image in rest)])
     ratio = (images.abs().square().mean(0) / 2).sqrt() / gfactor.data[0, 0]
-    assert float(ratio.mean()) == pytest.approx(1, abs=0.01)
-    blocks = ratio.reshape(6, 8, 4, 8).square().mean((1, 3)).sqrt()
-    assert float((blocks - 1).abs().max()) < 0.05
-
-
-def test_a_filter_behind_it_takes_the_noise_map_along(phantom, white):
-    from gadgets.image.filter import KspaceFilter
-
-    sampled, scan = phantom.pattern(3), phantom.scan(3)
-    noises = [phantom.kspace(white(6, 48, 32), sampled) for _ in range(REPLICAS)]
-    found = [
-        KspaceFilter(sigma=2.0).one(one, scan)
-        for one in run([coil_maps(phantom.maps), *noises], scan, gfactor=True)
-    ]
-    images = torch.stack([one.data[0, 0] for one in found if one.role == "image"])
-    said = next(one.data[0, 0] for one in found if one.role == "gfactor")
-    ratio = (images.abs().square().mean(0) / 2).sqrt() / said
     assert float(ratio.mean()) == pytest.approx(1, abs=0.01)
     blocks = ratio.reshape(6, 8, 4, 8).square().mean((1, 3)).sqrt()
     assert float((blocks - 1).abs().max()) < 0.05
