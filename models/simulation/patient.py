@@ -75,7 +75,7 @@ class Patient:
         """
         points = plane.points(fine, layers)
         out = self.torso.labels(points - torch.tensor(self.body)[:, None, None, None], breath)
-        moved = points - torch.tensor(self._moved(breath))[:, None, None, None]
+        moved = points - torch.tensor(self.moved(breath))[:, None, None, None]
         near = self.pose.inside(moved)
         close = near.square().sum(0) <= REACH**2
         found = labels(near[:, close], self.heart, self.around, self.heart.at(phase))
@@ -85,11 +85,12 @@ class Patient:
     def material(self, plane: Plane, phase: float, breath: float = 0.0, fine: int = 1) -> Material:
         """Where in the left ventricle's wall the middle of each part of the slice lies, [y, x]."""
         points = plane.points(fine, 1)[:, 0]
-        moved = points - torch.tensor(self._moved(breath))[:, None, None]
+        moved = points - torch.tensor(self.moved(breath))[:, None, None]
         moment = self.heart.at(phase)
         return material(place(self.pose.inside(moved), moment), moment)
 
-    def _moved(self, breath: float) -> Vector:
+    def moved(self, breath: float) -> Vector:
+        """Where the heart is when the diaphragm is so far down, from end-expiration [m]."""
         return 0.0, breath * self.breathing[1], -breath * self.breathing[0]
 
     def short_axis(

@@ -1,0 +1,1 @@
+"""First-pass perfusion of the heart: a bolus, flow in sixteen sectors, saturation recovery, breathing."""
