@@ -149,7 +149,7 @@ def test_breathing_moves_the_heart_as_it_is_said_to():
     down = patient.labels(plane, 0.0, breath=0.02, fine=1)
     assert (still != down).any()
     blood = [(each == int(Tissue.LEFT_BLOOD)).nonzero().float().mean(0) for each in (still, down)]
-    way = patient._moved(0.02)
+    way = patient.moved(0.02)
     pixel = 0.2 / 50
     expected = sum(a * b for a, b in zip(way, plane.row, strict=True)) / pixel
     assert float(blood[1][1] - blood[0][1]) == pytest.approx(expected, abs=0.8)
