@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from models.errors import ModelError
+from models.nets.denoiser import Denoising
 from models.nets.unrolled import Design
 
 STRICT = ConfigDict(extra="forbid", use_attribute_docstrings=True)
@@ -80,7 +81,7 @@ class Card:
 
     takes: str
     gives: str
-    design: Design
+    design: Annotated[Denoising | Design, Field(union_mode="left_to_right")]
     weights: Weights
     envelope: Envelope
     corpus: str

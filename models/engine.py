@@ -1,58 +1,53 @@
-"""TensorRT-RTX engines, and the folder where they last: built of an exported model, never shipped."""
+"""The folder where engines last: each under a key of all that matters, built anew where it is damaged."""
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
-from models.errors import ModelError
-from models.export import NAMES
-from models.nets.unet import MULTIPLE
+import torch
 
-SIDES = (64, 192, 512)
-"""Least, best and greatest side of an image that an engine is built for."""
-
-BATCH = (1, 1, 32)
-
-
-def profile(name: str, step: int) -> tuple[int, ...]:
-    """The shape of an input at a step (0 least, 1 best, 2 greatest) of the profile."""
-    side, batch = SIDES[step] // MULTIPLE * MULTIPLE, BATCH[step]
-    shapes = {"matrix": (side, side, 2 * side), "sd": (batch, 1, side, side)}
-    return shapes.get(name, (batch, 2, side, side))
+from models import places
+from models.backends import trt
+from models.export import export, kept
+from models.export import fault as unfit
+from models.precision import TOLERANCE
+from models.zoo import Model
 
 
-def build(source: Path, path: Path) -> dict[str, int]:
-    """Build an engine of an ONNX file by TensorRT-RTX, on any machine; how many layers of each kind it has.
+def facts(library: str, precision: str) -> dict[str, str]:
+    """What else than the model an engine depends on: library, device, driver, precision, profiles."""
+    device, ability, driver = "none", "none", "none"
+    if torch.cuda.is_available():
+        device, ability = torch.cuda.get_device_name(), str(torch.cuda.get_device_capability())
+        driver = str(torch.version.cuda)
+    return {
+        "library": f"{library} {trt.library(library).__version__}",
+        "device": device,
+        "capability": ability,
+        "cuda": driver,
+        "precision": precision,
+        "profiles": f"{trt.LINES} {trt.COLUMNS} {trt.BATCH}",
+    }
 
-    Raises ModelError where TensorRT-RTX is missing, or where it refuses the graph, with its own words.
+
+def engine(model: Model, library: str = "tensorrt_rtx", precision: str = "fp32") -> tuple[Path, str]:
+    """The engine of a model on this machine, exported and built where it is missing, and why it was built.
+
+    Raises ModelError where the library is missing or refuses the graph.
     """
-    try:
-        import tensorrt_rtx as trt
-    except ImportError as error:
-        raise ModelError("engines need tensorrt_rtx: pip install scanside[engine]") from error
-    logger = trt.Logger(trt.Logger.ERROR)
-    builder = trt.Builder(logger)
-    network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
-    parser = trt.OnnxParser(network, logger)
-    if not parser.parse(source.read_bytes()):
-        words = "; ".join(str(parser.get_error(index)) for index in range(parser.num_errors))
-        raise ModelError(f"TensorRT-RTX refuses {source.name}: {words}")
-    config = builder.create_builder_config()
-    shapes = builder.create_optimization_profile()
-    for name in NAMES:
-        shapes.set_shape(name, *(profile(name, step) for step in range(3)))
-    config.add_optimization_profile(shapes)
-    plan: Any = builder.build_serialized_network(network, config)
-    if plan is None:
-        raise ModelError(f"TensorRT-RTX builds no engine of {source.name}")
-    _write(path, bytes(plan))
-    layers: dict[str, int] = {}
-    for index in range(network.num_layers):
-        kind = str(network.get_layer(index).type).rpartition(".")[2]
-        layers[kind] = layers.get(kind, 0) + 1
-    return dict(sorted(layers.items()))
+    source = kept(model, precision)
+    if unfit(source):
+        export(model, source, precision)
+
+    def make(path: Path) -> None:
+        plan, layers = trt.build(source, model.form, library)
+        path.write_bytes(plan)
+        report = json.dumps({"layers": layers, "tolerance": TOLERANCE[precision]}, indent=1)
+        source.with_suffix(f".{library}.json").write_text(report)
+
+    return cached(places.engines(), source, facts(library, precision), make)
 
 
 def cached(
@@ -64,21 +59,29 @@ def cached(
     fact, is another key; an engine whose own hash is not that of its note is built anew.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    whole = {**facts, "source": hashlib.sha256(source.read_bytes()).hexdigest()}
-    key = hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()[:32]
-    path, note = folder / f"{key}.engine", folder / f"{key}.json"
-    reason = _fault(path, note)
+    path, note, whole = where(folder, source, facts)
+    reason = fault(path, note)
     if reason:
-        part = folder / f"{key}.part"
+        part = path.with_suffix(f".{os.getpid()}.part")
         make(part)
         content = part.read_bytes()
-        part.rename(path)
+        part.replace(path)
         stated = {**whole, "engine": hashlib.sha256(content).hexdigest()}
-        _write(note, json.dumps(stated, indent=1).encode())
+        other = note.with_suffix(f".{os.getpid()}.note")
+        other.write_text(json.dumps(stated, indent=1))
+        other.replace(note)
     return path, reason
 
 
-def _fault(path: Path, note: Path) -> str:
+def where(folder: Path, source: Path, facts: Mapping[str, str]) -> tuple[Path, Path, dict[str, str]]:
+    """The engine's path, that of its note, and all that its key is made of."""
+    whole = {**facts, "source": hashlib.sha256(source.read_bytes()).hexdigest()}
+    key = hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()[:32]
+    return folder / f"{key}.engine", folder / f"{key}.json", whole
+
+
+def fault(path: Path, note: Path) -> str:
+    """Why an engine cannot be used; empty where it can."""
     try:
         stated = json.loads(note.read_text())["engine"]
         found = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -87,9 +90,3 @@ def _fault(path: Path, note: Path) -> str:
     except (ValueError, KeyError):
         return "the engine's note is damaged"
     return "" if found == stated else "the engine is damaged"
-
-
-def _write(path: Path, content: bytes) -> None:
-    part = path.with_name(path.name + ".part")
-    part.write_bytes(content)
-    part.replace(path)

@@ -1,18 +1,22 @@
 """Networks as ONNX: real numbers only, batch and matrix free, so that any engine can be built of them."""
 
+import hashlib
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from models import places
 from models.errors import ModelError
-from models.zoo import Model, example
+from models.precision import TOLERANCE as TOLERANCES
+from models.precision import written
+from models.zoo import Model
 
 OPSET = 20
-NAMES = ("linear", "adjoint", "matrix", "sd")
-TOLERANCE = 1e-4
-"""Largest difference between torch and another backend, relative to the image's largest value."""
+OUTPUT = "image"
+TOLERANCE = TOLERANCES["fp32"]
 
 FORBIDDEN = ("DFT", "STFT", "Complex", "FFT")
 
@@ -26,31 +30,58 @@ class Exported:
     """How many nodes of each kind."""
 
 
-def export(model: Model, path: Path) -> Exported:
-    """Write the network as ONNX. Raises ModelError where a graph would hold a complex type or a transform."""
-    _needed()
+def export(model: Model, path: Path, precision: str = "fp32") -> Exported:
+    """Write the network as ONNX in a precision that the graph itself states.
+
+    Raises ModelError where a graph would hold a complex type or a transform.
+    """
+    needed()
+    form = model.form
     free = torch.export.Dim.AUTO
-    image, matrix = {0: free, 2: free, 3: free}, {0: free, 1: free, 2: free}
-    shapes = {"linear": image, "adjoint": image, "matrix": matrix, "sd": image}
-    program = torch.export.export(model.network, example(2), dynamic_shapes=shapes, strict=False)
-    exported: Any = torch.onnx.export(
-        program,
-        input_names=NAMES,
-        output_names=("image",),
-        opset_version=OPSET,
-        dynamo=True,
-        verbose=False,
-        optimize=False,
-    )
+    shapes = tuple(dict.fromkeys(form.free()[name], free) for name in form.names)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter's own deprecations
+        program = torch.export.export(
+            written(model.network, precision),
+            form.example(2, (32, 24), 0),
+            dynamic_shapes=shapes,
+            strict=False,
+        )
+        exported: Any = torch.onnx.export(
+            program,
+            input_names=form.names,
+            output_names=(OUTPUT,),
+            opset_version=OPSET,
+            dynamo=True,
+            verbose=False,
+            optimize=False,
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
     exported.save(str(part), external_data=False)
+    found = inspect(part)
+    _note(path).write_text(hashlib.sha256(part.read_bytes()).hexdigest())
     part.rename(path)
-    return inspect(path)
+    return Exported(path=path, operators=found.operators)
+
+
+def fault(path: Path) -> str:
+    """Why an export of this machine cannot be used; empty where it can."""
+    try:
+        stated, found = _note(path).read_text(), hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return "no export yet"
+    return "" if stated == found else "the export is damaged"
+
+
+def _note(path: Path) -> Path:
+    """Where the hash of an export stands."""
+    return path.with_suffix(".sha256")
 
 
 def inspect(path: Path) -> Exported:
     """The operators of a file. Raises ModelError for complex types and Fourier transforms."""
-    _needed()
+    needed()
     import onnx
 
     graph = onnx.load(str(path)).graph
@@ -68,7 +99,15 @@ def inspect(path: Path) -> Exported:
     return Exported(path=path, operators=dict(sorted(operators.items())))
 
 
-def _needed() -> None:
+def kept(model: Model, precision: str = "fp32") -> Path:
+    """Where the export of a model lies on this machine: another one for other weights, torch or opset."""
+    facts = f"{model.sha256} {torch.__version__} {OPSET} {precision}"
+    key = hashlib.sha256(facts.encode()).hexdigest()[:16]
+    return places.engines() / f"{model.card.name}-{precision}-{key}.onnx"
+
+
+def needed() -> None:
+    """Raises ModelError where the packages that write ONNX are missing."""
     try:
         import onnx  # noqa: F401
         import onnxscript  # noqa: F401

@@ -1,107 +1,100 @@
 """One ``infer`` for all backends: images in, images out, whatever runs the network."""
 
+import math
 import threading
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
 
 import torch
 
+from models.backends import Backend
+from models.backends.eager import Cuda, Graphs, Torch
+from models.backends.ort import PROVIDERS, OnnxRuntime
+from models.backends.trt import LIBRARIES, Engine
 from models.errors import ModelError
-from models.nets.unet import MULTIPLE
-from models.zoo import Inputs, Model
+from models.export import fault, kept
+from models.forms import Inputs, pad, pad_matrix
+from models.precision import TOLERANCE
+from models.zoo import Model
 
-BACKENDS = ("torch", "onnxruntime")
+__all__ = ["BACKENDS", "Backend", "Inputs", "gate", "pad", "pad_matrix", "serving", "shared", "start"]
+
+BACKENDS = ("tensorrt", "tensorrt_rtx", "torch-graph", "torch-cuda", "torch", *PROVIDERS)
 """By preference."""
 
 
-class Backend(Protocol):
-    """Something that runs one network."""
+def start(
+    model: Model, backend: str = "torch", exported: Path | None = None, precision: str = "fp32"
+) -> Backend:
+    """The backend of a name, not yet compared with torch.
 
-    @property
-    def name(self) -> str:
-        """As an image's meta says it."""
-
-    @property
-    def precision(self) -> str:
-        """Of the arithmetic: ``fp32``."""
-
-    def infer(self, inputs: Inputs) -> torch.Tensor:
-        """The image [batch, 2, y, x]; sides of the inputs are multiples of ``MULTIPLE``."""
-
-
-class Torch:
-    """The network itself, on this processor."""
-
-    name, precision = "torch", "fp32"
-
-    def __init__(self, model: Model) -> None:
-        self._network = model.network
-
-    def infer(self, inputs: Inputs) -> torch.Tensor:
-        """The image [batch, 2, y, x]."""
-        with torch.inference_mode():
-            image: torch.Tensor = self._network(*inputs)
-        return image.clone()
-
-
-class OnnxRuntime:
-    """The exported network in ONNX Runtime on this processor, with as many threads as torch may use."""
-
-    name, precision = "onnxruntime", "fp32"
-
-    def __init__(self, path: Path) -> None:
-        try:
-            import onnxruntime
-        except ImportError as error:
-            raise ModelError("backend onnxruntime is not installed: pip install scanside[onnx]") from error
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = torch.get_num_threads()
-        options.inter_op_num_threads = 1
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        self._session: Any = onnxruntime.InferenceSession(
-            str(path), options, providers=["CPUExecutionProvider"]
-        )
-
-    def infer(self, inputs: Inputs) -> torch.Tensor:
-        """The image [batch, 2, y, x]."""
-        names = [each.name for each in self._session.get_inputs()]
-        fed = {name: part.contiguous().numpy() for name, part in zip(names, inputs, strict=True)}
-        return torch.from_numpy(self._session.run(None, fed)[0])
-
-
-def start(model: Model, backend: str = "torch", exported: Path | None = None) -> Backend:
-    """The backend of a name. Raises ModelError where it is unknown, or not installed, or has no export."""
-    if backend == "torch":
-        return Torch(model)
-    if backend != "onnxruntime":
+    Raises ModelError where it is unknown, not installed, has no device, or where its export or engine is not
+    there yet (``scanside models export``, ``build``).
+    """
+    if backend not in BACKENDS:
         raise ModelError(f"backend {backend!r} is unknown; there are {', '.join(BACKENDS)}")
-    if exported is None:
-        raise ModelError("backend onnxruntime needs the exported model: scanside models export")
-    return OnnxRuntime(exported)
+    if backend in PROVIDERS:
+        return OnnxRuntime(_exported(model, exported, precision, backend), backend, precision)
+    if backend in LIBRARIES:
+        return _engine(model, backend, precision)
+    if precision != "fp32":
+        raise ModelError(f"backend {backend} computes in fp32, not in {precision!r}")
+    kinds: dict[str, Callable[[torch.nn.Module], Backend]] = {
+        "torch": Torch,
+        "torch-cuda": Cuda,
+        "torch-graph": Graphs,
+    }
+    return kinds[backend](model.network)
 
 
-def pad(inputs: Inputs) -> Inputs:
-    """Inputs whose sides are multiples of ``MULTIPLE``: zeros below and at the right, where A^H A is 0."""
-    linear, adjoint, matrix, sd = inputs
-    height, width = linear.shape[-2:]
-    down, right = -height % MULTIPLE, -width % MULTIPLE
-    images = [torch.nn.functional.pad(image, (0, right, 0, down)) for image in (linear, adjoint, sd)]
-    return images[0], images[1], pad_matrix(matrix), images[2]
+def _exported(model: Model, given: Path | None, precision: str, backend: str) -> Path:
+    if given is not None:
+        return given
+    path = kept(model, precision)
+    if reason := fault(path):
+        raise ModelError(f"backend {backend}: {reason}: scanside models build {model.card.name}")
+    return path
 
 
-def pad_matrix(matrix: torch.Tensor) -> torch.Tensor:
-    """The matrix [x, y, 2 y] of padded images; itself where its sides are multiples of ``MULTIPLE``."""
-    width, height = matrix.shape[:2]
-    down, right = -height % MULTIPLE, -width % MULTIPLE
-    if not (down or right):
-        return matrix
-    halves = matrix[..., :height], matrix[..., height:]
-    fill = torch.nn.functional.pad
-    return torch.cat([fill(half, (0, down, 0, down, 0, right)) for half in halves], -1)
+def _engine(model: Model, backend: str, precision: str) -> Backend:
+    from models import engine, places
+
+    if not torch.cuda.is_available():
+        raise ModelError(f"backend {backend}: torch finds no CUDA device")
+    source = _exported(model, None, precision, backend)
+    path, note, _ = engine.where(places.engines(), source, engine.facts(backend, precision))
+    if reason := engine.fault(path, note):
+        raise ModelError(f"backend {backend}: {reason}: scanside models build {model.card.name}")
+    return Engine(path.read_bytes(), backend, precision)
+
+
+def gate(model: Model, candidate: Backend) -> float:
+    """The largest difference of a backend from the network in torch, relative to the image's largest value.
+
+    Two batches and matrices. Raises ModelError where it is above what the precision allows.
+    """
+    expected, limit = Torch(model.network), TOLERANCE[candidate.precision]
+    worst = 0.0
+    for batch, shape, seed in ((1, (64, 72), 1), (2, (96, 64), 2)):
+        inputs = model.form.example(batch, shape, seed)
+        truth, found = expected.infer(inputs), candidate.infer(inputs)
+        if found.shape != truth.shape:
+            raise ModelError(
+                f"backend {candidate.name} gives {tuple(found.shape)}, torch {tuple(truth.shape)}"
+            )
+        difference = float((found - truth).abs().max() / truth.abs().max())
+        worst = max(worst, difference if math.isfinite(difference) else float("inf"))
+    if worst > limit:
+        raise ModelError(
+            f"backend {candidate.name} ({candidate.precision}) differs from torch by {worst:.1e} "
+            f"of {model.card.name}'s image, allowed are {limit:.0e}"
+        )
+    return worst
 
 
 _lock = threading.Lock()
 _known: dict[str, Model] = {}
+_serving: dict[tuple[str, str, str], Backend] = {}
 
 
 def shared(name: str) -> Model:
@@ -112,3 +105,33 @@ def shared(name: str) -> Model:
         if name not in _known:
             _known[name] = load(name)
         return _known[name]
+
+
+def serving(model: Model, backend: str = "torch", precision: str = "fp32") -> tuple[Backend, str]:
+    """The backend for a scan that begins, and why it is not the one that was asked for (else empty).
+
+    ``auto``: the first of ``BACKENDS`` that is there. Every backend but torch on the processor passes
+    ``gate`` first; all sessions of a process share it then. Where an export or an engine is missing or
+    damaged, torch serves this scan while another process builds it for later ones.
+    """
+    from models import background
+
+    reasons: list[str] = []
+    for name in (*BACKENDS[: BACKENDS.index("torch") + 1],) if backend == "auto" else (backend, "torch"):
+        key = model.sha256, name, precision if name in (*LIBRARIES, *PROVIDERS) else "fp32"
+        try:
+            with _lock:
+                if key not in _serving:
+                    _serving[key] = _passed(model, *key[1:])
+                return _serving[key], "" if backend in (name, "auto") else "; ".join(reasons)
+        except ModelError as error:
+            reasons.append(str(error))
+            background.build(model, key[1], key[2], asked=backend != "auto")
+    raise ModelError("; ".join(reasons))
+
+
+def _passed(model: Model, name: str, precision: str) -> Backend:
+    found = start(model, name, precision=precision)
+    if name != "torch":
+        gate(model, found)
+    return found

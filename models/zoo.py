@@ -4,12 +4,15 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
+from torch import nn
 
 from models import card as cards
+from models import forms, places
 from models.card import Card
 from models.errors import ModelError
-from models.nets.unrolled import Unrolled
+from models.forms import Form
+from models.nets.denoiser import Denoiser, Denoising
+from models.nets.unrolled import Design, Unrolled
 
 FOLDER = Path(__file__).parent / "cards"
 """The cards that come with the project."""
@@ -20,14 +23,22 @@ class Model:
     """A network ready to be used, and its card."""
 
     card: Card
-    network: Unrolled
+    network: nn.Module
     sha256: str
     """Of the weights."""
 
+    path: Path = Path()
+    """Of the card."""
+
+    @property
+    def form(self) -> Form:
+        """What the network takes."""
+        return forms.DENOISER if isinstance(self.card.design, Denoising) else forms.UNROLLED
+
 
 def names() -> list[str]:
-    """The models that come with the project."""
-    return sorted(path.stem for path in FOLDER.glob("*.yml"))
+    """The models that come with the project, and those of the site (SCANSIDE_MODELS)."""
+    return sorted({path.stem for folder in (*places.site(), FOLDER) for path in folder.glob("*.yml")})
 
 
 def find(name: str) -> Path:
@@ -36,7 +47,7 @@ def find(name: str) -> Path:
         return Path(name)
     if name not in names():
         raise ModelError(f"model {name!r} is unknown; there are {', '.join(names()) or 'none'}")
-    return FOLDER / f"{name}.yml"
+    return next(path for folder in (*places.site(), FOLDER) if (path := folder / f"{name}.yml").exists())
 
 
 def load(name: str) -> Model:
@@ -54,14 +65,14 @@ def load(name: str) -> Model:
             f"model {card.name}: weights {file.name} have SHA-256 {found[:16]}..., "
             f"expected {card.weights.sha256[:16]}..."
         )
-    return Model(card=card, network=_network(card, content), sha256=found)
+    return Model(card=card, network=_network(card, content), sha256=found, path=path)
 
 
-def _network(card: Card, content: bytes) -> Unrolled:
+def _network(card: Card, content: bytes) -> nn.Module:
     from safetensors import SafetensorError
     from safetensors.torch import load as parse
 
-    network = Unrolled(card.design)
+    network = empty(card.design)
     try:
         state = {name: weight.float() for name, weight in parse(content).items()}
         network.load_state_dict(state)
@@ -70,7 +81,12 @@ def _network(card: Card, content: bytes) -> Unrolled:
     return network.eval().requires_grad_(requires_grad=False)
 
 
-def save(card: Card, network: Unrolled, folder: Path) -> Card:
+def empty(design: Design | Denoising) -> nn.Module:
+    """The network of a design, its weights random."""
+    return Denoiser(design) if isinstance(design, Denoising) else Unrolled(design)
+
+
+def save(card: Card, network: nn.Module, folder: Path) -> Card:
     """Write weights (float16) and card; the card returned states their hash."""
     from dataclasses import replace
 
@@ -86,15 +102,7 @@ def save(card: Card, network: Unrolled, folder: Path) -> Card:
     return stated
 
 
-Inputs = tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]
-"""Linear image, A^H y, matrix and noise map, as ``Unrolled`` takes them."""
+Inputs = forms.Inputs
+"""What a network takes."""
 
-
-def example(batch: int = 1, shape: tuple[int, int] = (32, 24), seed: int = 0) -> Inputs:
-    """Random inputs that a network takes; A^H A as of one coil with every second line."""
-    generator = torch.Generator().manual_seed(seed)
-    height, width = shape
-    linear, adjoint = torch.randn(2, batch, 2, height, width, generator=generator)
-    half = 0.5 * (torch.eye(height) + torch.roll(torch.eye(height), height // 2, 0))
-    matrix = torch.cat([half, torch.zeros(height, height)], 1).expand(width, -1, -1).contiguous()
-    return linear, adjoint, matrix, torch.ones(batch, 1, height, width)
+example = forms.unrolled

@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from models.places import state as state
+
 PACKAGE = Path(__file__).parent
 
 PLUGINS, CONFIGS = "SCANSIDE_PLUGINS", "SCANSIDE_CONFIGS"
@@ -29,12 +31,6 @@ def chains(folder: Path) -> dict[str, Path]:
     """The files of the chains in a folder by name: YAML without its suffix, Gadgetron's XML with it."""
     written = {path.stem: path for path in sorted(folder.glob("*.yml"))}
     return written | {path.name: path for path in sorted(folder.glob("*.xml"))}
-
-
-def state() -> Path:
-    """What outlives the server: SCANSIDE_STATE, else under the user's own state folder."""
-    default = Path(os.environ.get("XDG_STATE_HOME", Path.home() / ".local/state")) / "scanside"
-    return Path(os.environ.get("SCANSIDE_STATE", default))
 
 
 def spool() -> Path:

@@ -60,7 +60,7 @@ def draw(
 ) -> Sample:
     """A sample of ``shape`` (y, x), of a random training family, at a random peak SNR where none is given."""
     name = family or str(random.choice(list(SHARE), p=list(SHARE.values())))
-    grid, image = _seen(random, shape, name)
+    grid, image = seen(random, shape, name)
     coarse = Grid(y=_pairs(grid.y.flatten())[:, None], x=_pairs(grid.x.flatten())[None])
     coils = random_coils(random, coarse)
     peak = snr or math.exp(random.uniform(math.log(6), math.log(150)))
@@ -111,7 +111,7 @@ def _maps(
     return unit * support(torch.linalg.vector_norm(images, dim=0), threshold)
 
 
-def _seen(random: Random, shape: tuple[int, int], name: str) -> tuple[Grid, torch.Tensor]:
+def seen(random: Random, shape: tuple[int, int], name: str) -> tuple[Grid, torch.Tensor]:
     """A window of an object that has something in it, and the object there."""
     while True:
         grid = window(random, FINE * shape[0], FINE * shape[1])

@@ -1,13 +1,10 @@
-"""Engines last by what they are made of, and a TensorRT parser accepts the exported graph."""
-
-import warnings
+"""Engines last by what they are made of."""
 
 import pytest
-import torch
 
-from models import engine, zoo
-from models.nets.unrolled import Design, Unrolled
-from tests.models.test_zoo import CARD
+from models import engine
+from models.backends import trt
+from models.errors import ModelError
 
 FACTS = {"version": "1", "device": "none", "precision": "fp32"}
 
@@ -57,19 +54,17 @@ def test_a_damaged_engine_is_built_anew_and_it_is_said(cache):
     assert cache[1]()[1] == ""
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(900)
-def test_tensorrt_rtx_builds_an_engine_of_the_exported_network(tmp_path):
-    pytest.importorskip("tensorrt_rtx", reason="the extra engine (240 MB) is not installed")
-    pytest.importorskip("onnxscript", reason="the extra onnx is not installed")
-    from models.export import export
+def test_nothing_but_engine_and_note_is_left(cache, tmp_path):
+    cache[1]()
+    assert sorted(path.suffix for path in (tmp_path / "engines").iterdir()) == [".engine", ".json"]
 
-    torch.manual_seed(0)
-    zoo.save(CARD, Unrolled(Design(iterations=1, widths=(4, 4, 8))), tmp_path)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        export(zoo.load(str(tmp_path / "tiny.yml")), tmp_path / "tiny.onnx")
-    layers = engine.build(tmp_path / "tiny.onnx", tmp_path / "tiny.engine")
-    assert layers["CONVOLUTION"] > 10
-    assert layers["MATRIX_MULTIPLY"] == 2
-    assert (tmp_path / "tiny.engine").stat().st_size > 1000
+
+def test_every_side_of_an_image_has_its_profile_or_is_refused():
+    assert [trt.bucket(lines, 64) for lines in (64, 128, 136, 232, 320, 512)] == [0, 0, 1, 2, 3, 4]
+    with pytest.raises(ModelError, match="an image has 520 lines of 64 pixels, expected 64 to 512"):
+        trt.bucket(520, 64)
+
+
+def test_a_missing_library_is_named():
+    with pytest.raises(ModelError, match="engines need no_such_library: install"):
+        trt.library("no_such_library")

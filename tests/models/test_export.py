@@ -1,14 +1,15 @@
 """Exported networks: real numbers only, the same answer as torch, at any batch and matrix."""
 
-import warnings
+from dataclasses import replace
 
 import pytest
 import torch
 
 from models import runner, zoo
 from models.errors import ModelError
-from models.export import TOLERANCE, export, inspect
+from models.export import export, fault, inspect
 from models.nets.unrolled import Design, Unrolled
+from models.precision import TOLERANCE, written
 from tests.models.test_zoo import CARD
 
 onnx = pytest.importorskip("onnx", reason="the extra onnx is not installed")
@@ -17,25 +18,60 @@ pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
-def test_the_exported_network_is_the_same_at_any_batch_and_matrix(tmp_path):
-    from dataclasses import replace
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("name", zoo.names())
+def test_every_model_of_the_project_is_the_same_when_exported_and_becomes_an_engine(name, tmp_path):
+    """One test, for the export is what costs: 25 s of processor time each."""
+    model, path = zoo.load(name), tmp_path / f"{name}.onnx"
+    exported = export(model, path)
+    assert exported.operators["Conv"] > 10
+    assert fault(path) == ""
+    session = runner.start(model, "onnxruntime", path)
+    assert runner.gate(model, session) < TOLERANCE["fp32"]
+    for batch, shape in ((1, (32, 24)), (3, (64, 40))):
+        inputs = model.form.example(batch, shape, 3)
+        expected = runner.start(model).infer(inputs)
+        assert (session.infer(inputs) - expected).abs().max() < TOLERANCE["fp32"] * expected.abs().max()
+    pytest.importorskip("tensorrt_rtx", reason="the extra engine (240 MB) is not installed")
+    from models.backends import trt
 
+    plan, layers = trt.build(path, model.form)
+    assert len(plan) > path.stat().st_size / 2
+    convolutions = exported.operators["Conv"]
+    assert layers["CONVOLUTION FLOAT"] == convolutions
+    assert layers.get("MATRIX_MULTIPLY FLOAT", 0) == exported.operators.get("MatMul", 0)
+    assert not [kind for kind in layers if kind.endswith((" HALF", " BF16", " FP8"))]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_mixed_precision_stands_in_the_graph_and_data_consistency_stays_float32(tmp_path):
     torch.manual_seed(0)
     design = Design(iterations=1, widths=(4, 4, 8))
     zoo.save(replace(CARD, design=design), Unrolled(design), tmp_path)
-    model = zoo.load(str(tmp_path / "tiny.yml"))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        exported = export(model, tmp_path / "tiny.onnx")
-    assert exported.operators["Conv"] > 0
-    assert exported.operators["MatMul"] == 2
-    session = runner.start(model, "onnxruntime", exported.path)
-    for batch, shape in ((1, (32, 24)), (3, (64, 40))):
-        inputs = zoo.example(batch, shape, seed=3)
-        expected = runner.start(model).infer(inputs)
-        found = session.infer(inputs)
-        assert (found - expected).abs().max() < TOLERANCE * expected.abs().max()
+    model, path = zoo.load(str(tmp_path / "tiny.yml")), tmp_path / "mixed.onnx"
+    exported = export(model, path, "mixed")
+    session = runner.start(model, "onnxruntime", path, "mixed")
+    assert 1e-6 < runner.gate(model, session) < TOLERANCE["mixed"]
+    pytest.importorskip("tensorrt_rtx", reason="the extra engine (240 MB) is not installed")
+    from models.backends import trt
+
+    layers = trt.build(path, model.form)[1]
+    assert layers["CONVOLUTION HALF"] == exported.operators["Conv"]
+    assert layers["MATRIX_MULTIPLY FLOAT"] == exported.operators["MatMul"] == 2
+    assert "CONVOLUTION FLOAT" not in layers
+
+
+def test_no_signal_is_beyond_float16():
+    torch.manual_seed(0)
+    network = Unrolled(Design(iterations=1, widths=(4, 4, 8))).eval()
+    half = written(network, "mixed")
+    linear, adjoint, matrix, sd = zoo.example(1, (32, 24))
+    with torch.no_grad():
+        for gain in (1e-5, 1.0, 1e5):
+            inputs = gain * linear, gain * adjoint, matrix, gain * sd
+            expected = network(*inputs)
+            assert (half(*inputs) - expected).abs().max() < 3e-3 * expected.abs().max()
 
 
 def test_a_graph_with_a_transform_is_refused(tmp_path):
@@ -52,9 +88,3 @@ def test_a_graph_with_a_complex_type_is_refused(tmp_path):
     onnx.save(onnx.helper.make_model(onnx.helper.make_graph([node], "g", [x], [y])), tmp_path / "c.onnx")
     with pytest.raises(ModelError, match=r"c.onnx holds x, y"):
         inspect(tmp_path / "c.onnx")
-
-
-def test_an_unknown_backend_is_named():
-    model = zoo.Model(card=CARD, network=Unrolled(CARD.design), sha256="")
-    with pytest.raises(ModelError, match="backend 'abacus' is unknown; there are torch, onnxruntime"):
-        runner.start(model, "abacus")

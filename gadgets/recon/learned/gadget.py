@@ -19,8 +19,21 @@ from gadgets.recon.sense.gadget import unit
 from gadgets.recon.sense.pairing import Key, pairs
 from gadgets.scan import Scan
 from models.errors import ModelError
-from models.runner import Backend, shared, start
-from models.zoo import Model
+from models.precision import Precision
+from models.runner import Backend, serving, shared, start
+from models.zoo import Inputs, Model
+
+Runs = Literal[
+    "auto",
+    "torch",
+    "torch-cuda",
+    "torch-graph",
+    "onnxruntime",
+    "onnxruntime-cuda",
+    "onnxruntime-tensorrt",
+    "tensorrt",
+    "tensorrt_rtx",
+]
 
 PATTERNS = 8
 """Patterns of lines, by slice, that are remembered."""
@@ -45,6 +58,12 @@ class Unrolled(Gadget):
     outside: Literal["linear", "refuse"] = "linear"
     """What happens to a scan outside of the model's envelope: the linear image instead, or an error."""
 
+    backend: Runs = "auto"
+    """What runs the network; ``auto``: the best that this machine has. Torch serves where it is not ready."""
+
+    precision: Precision = "fp32"
+    """Of exports and engines: ``mixed`` has its convolutions in float16."""
+
     def process(self, stream: Iterable[Kspace | CoilMaps | Reference], scan: Scan) -> Iterator[Image | Text]:
         """Give an image for each frame, behind it its companions.
 
@@ -66,6 +85,8 @@ class Unrolled(Gadget):
             yield Text(
                 text=f"linear image in place of the learned one: {notes['ScansideFallback']}", level="warning"
             )
+        if state.reason and state.say(state.reason):
+            yield Text(text=f"torch in place of backend {self.backend}: {state.reason}", level="warning")
         scale = state.scales.setdefault(frame.source.encoding, unit(frame, setting.window))
         common: Notes = {**maps.notes, "ScansideScale": scale}
         shown = linear if image is None else image
@@ -97,6 +118,8 @@ class _State:
     sent: set[int] = field(default_factory=set)
     said: set[str] = field(default_factory=set)
     loaded: tuple[Model, Backend] | ModelError | None = None
+    reason: str = ""
+    """Why the backend is not the one that was asked for."""
 
     def watch(
         self, stream: Iterable[Kspace | CoilMaps | Reference]
@@ -149,19 +172,43 @@ class _State:
             [str(model)] if isinstance(model, ModelError) else _faults(model[0], setting, frame.source.notes)
         )
         if not isinstance(model, ModelError) and not faults:
-            found = setting.consistent(model[1].infer(setting.inputs(adjoint, linear)), adjoint)
+            found = setting.consistent(self._infer(*model, setting.inputs(adjoint, linear)), adjoint)
             if bool(torch.isfinite(torch.view_as_real(found)).all()):
-                return found, _named(*model)
+                return found, self._named()
             faults = [f"model {model[0].card.name} gave values that are not finite"]
         if self.gadget.outside == "refuse":
             raise DataError(f"{self.gadget.model}: {'; '.join(faults)}")
         return None, {"ScansideModel": "none", "ScansideFallback": "; ".join(faults)}
 
+    def _infer(self, model: Model, backend: Backend, inputs: Inputs) -> torch.Tensor:
+        """The network's answer; by torch from here on where another backend fails."""
+        try:
+            return backend.infer(inputs)
+        except (ModelError, RuntimeError) as error:
+            if backend.name == "torch":
+                raise
+            self.reason = f"{backend.name} failed: {error}"
+            self.loaded = model, start(model)
+            return self.loaded[1].infer(inputs)
+
+    def _named(self) -> Notes:
+        if self.loaded is None or isinstance(self.loaded, ModelError):
+            return {}
+        model, backend = self.loaded
+        named: Notes = {
+            "ScansideModel": f"{model.card.name} {model.card.version}",
+            "ScansideModelHash": model.sha256,
+            "ScansideBackend": backend.name,
+            "ScansidePrecision": backend.precision,
+        }
+        return {**named, "ScansideBackendFallback": self.reason} if self.reason else named
+
     def _load(self) -> tuple[Model, Backend] | ModelError:
         if self.loaded is None:
             try:
                 model = shared(self.gadget.model)
-                self.loaded = model, start(model)
+                backend, self.reason = serving(model, self.gadget.backend, self.gadget.precision)
+                self.loaded = model, backend
             except ModelError as error:
                 self.loaded = error
         return self.loaded
@@ -179,12 +226,3 @@ def _faults(model: Model, setting: Setting, notes: Notes) -> list[str]:
     if notes.get("ScansideNoise") not in ("scan", "dependency"):
         faults.append("noise unknown, expected data whitened by a noise measurement")
     return [f"outside of the envelope of {model.card.name}: {fault}" for fault in faults]
-
-
-def _named(model: Model, backend: Backend) -> Notes:
-    return {
-        "ScansideModel": f"{model.card.name} {model.card.version}",
-        "ScansideModelHash": model.sha256,
-        "ScansideBackend": backend.name,
-        "ScansidePrecision": backend.precision,
-    }

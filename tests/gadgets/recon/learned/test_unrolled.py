@@ -213,7 +213,7 @@ def test_values_that_are_not_finite_never_leave(monkeypatch):
         def infer(self, inputs):
             return torch.full_like(inputs[0], torch.nan)
 
-    monkeypatch.setattr(gadget, "start", lambda model: Broken())
+    monkeypatch.setattr(gadget, "serving", lambda *asked: (Broken(), ""))
     text, image, _ = run(scanned())
     assert "not finite" in text.text
     assert torch.isfinite(torch.view_as_real(image.data)).all()
@@ -226,7 +226,7 @@ def test_what_a_network_washes_out_comes_back_where_the_data_say_it(monkeypatch)
         def infer(self, inputs):
             return torch.zeros_like(inputs[0])
 
-    monkeypatch.setattr(gadget, "start", lambda model: Blank())
+    monkeypatch.setattr(gadget, "serving", lambda *asked: (Blank(), ""))
     reference, maps, frame = scanned()
     image, _, _ = run((reference, maps, frame))
     coils = Coils.of(maps.data[:, :, 0])

@@ -1,0 +1,87 @@
+"""What a network takes, by name and axes: for exports, engines and examples."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+
+from models.nets.unet import MULTIPLE
+
+Axis = int | str
+"""A fixed size, or one of ``n`` (batch), ``y``, ``x`` and ``2y`` (twice y)."""
+
+Inputs = tuple[torch.Tensor, ...]
+"""What a network takes, in the order of its form's names."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Form:
+    """The inputs of a kind of networks, and random ones to compare backends by."""
+
+    axes: Mapping[str, tuple[Axis, ...]]
+    example: Callable[[int, tuple[int, int], int], Inputs]
+    """Of a batch, a shape (y, x) and a seed."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the inputs, in order."""
+        return tuple(self.axes)
+
+    def free(self) -> dict[str, tuple[int, ...]]:
+        """The axes of each input that are free in an exported graph."""
+        return {
+            name: tuple(place for place, axis in enumerate(axes) if isinstance(axis, str))
+            for name, axes in self.axes.items()
+        }
+
+    def shape(self, name: str, batch: int, y: int, x: int) -> tuple[int, ...]:
+        """The shape of an input."""
+        sizes = {"n": batch, "y": y, "x": x, "2y": 2 * y}
+        return tuple(axis if isinstance(axis, int) else sizes[axis] for axis in self.axes[name])
+
+
+def unrolled(batch: int = 1, shape: tuple[int, int] = (32, 24), seed: int = 0) -> Inputs:
+    """Random linear image, A^H y, matrix and noise map; A^H A as of one coil with every second line."""
+    generator = torch.Generator().manual_seed(seed)
+    height, width = shape
+    linear, adjoint = torch.randn(2, batch, 2, height, width, generator=generator)
+    half = 0.5 * (torch.eye(height) + torch.roll(torch.eye(height), height // 2, 0))
+    matrix = torch.cat([half, torch.zeros(height, height)], 1).expand(width, -1, -1).contiguous()
+    return linear, adjoint, matrix, torch.ones(batch, 1, height, width)
+
+
+def denoising(batch: int = 1, shape: tuple[int, int] = (32, 24), seed: int = 0) -> Inputs:
+    """A random image and a noise map."""
+    generator = torch.Generator().manual_seed(seed)
+    image = torch.randn(batch, 2, *shape, generator=generator)
+    return image, 0.2 + torch.rand(batch, 1, *shape, generator=generator)
+
+
+IMAGE: tuple[Axis, ...] = ("n", 2, "y", "x")
+MAP: tuple[Axis, ...] = ("n", 1, "y", "x")
+
+UNROLLED = Form(
+    axes={"linear": IMAGE, "adjoint": IMAGE, "matrix": ("x", "y", "2y"), "sd": MAP}, example=unrolled
+)
+DENOISER = Form(axes={"image": IMAGE, "sd": MAP}, example=denoising)
+
+
+def pad(inputs: Inputs) -> Inputs:
+    """Inputs whose sides are multiples of ``MULTIPLE``: zeros below and at the right, where A^H A is 0."""
+    height, width = inputs[0].shape[-2:]
+    down, right = -height % MULTIPLE, -width % MULTIPLE
+    return tuple(
+        pad_matrix(part) if part.dim() == 3 else torch.nn.functional.pad(part, (0, right, 0, down))
+        for part in inputs
+    )
+
+
+def pad_matrix(matrix: torch.Tensor) -> torch.Tensor:
+    """The matrix [x, y, 2 y] of padded images; itself where its sides are multiples of ``MULTIPLE``."""
+    width, height = matrix.shape[:2]
+    down, right = -height % MULTIPLE, -width % MULTIPLE
+    if not (down or right):
+        return matrix
+    halves = matrix[..., :height], matrix[..., height:]
+    fill = torch.nn.functional.pad
+    return torch.cat([fill(half, (0, down, 0, down, 0, right)) for half in halves], -1)
