@@ -50,6 +50,9 @@ class Assignment:
     """What a scan is to be made of."""
 
     steps: list[AnyStep]
+    chain: str = ""
+    """The chain's name; empty for one that was written out."""
+
     header: str = ""
     parameters: Mapping[str, Any] = field(default_factory=dict)
     profile: Profile = field(default_factory=Profile)
@@ -120,7 +123,7 @@ class Reconstruction:
         self._hidden = identifiers(assignment.header)
         self.outcome = Outcome()
         self._copies = Copies(assignment.archiving, self._tell)
-        self._copies.begin(scan, assignment.header, "; ".join(map(str, chain)))
+        self._copies.begin(scan, assignment.header, "; ".join(map(str, chain)), assignment.chain)
         self._thread = threading.Thread(target=self._pump, name="reconstruction", daemon=True)
         for name in ignored:
             self._tell(f"parameter {name!r} belongs to no gadget of the chain and is ignored", "warning")

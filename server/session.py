@@ -41,7 +41,7 @@ class Session:
         self._state = State.CONFIG
         self._config: said.ConfigFile | said.ConfigText | None = None
         self._steps: list[AnyStep] | None = None
-        self._header = ""
+        self._header = self._name = ""
         self._parameters: dict[str, Any] = {}
         self._scan: Reconstruction | None = None
         self.over = False
@@ -115,6 +115,7 @@ class Session:
             wire_safe_parameters(steps, self._parameters)
         assignment = Assignment(
             steps=steps,
+            chain=self._name,
             header=self._header,
             parameters=self._parameters,
             profile=self._admission.profile,
@@ -140,6 +141,7 @@ class Session:
             assert isinstance(self._config, said.ConfigFile)
             name = self._config.name
         self._admission.permit(name)
+        self._name = name
         return named(name)
 
     def _finish(self) -> None:

@@ -42,13 +42,13 @@ class Copies:
         self._archiving, self._tell = archiving, tell
         self._sink: Sink | None = None
 
-    def begin(self, scan: Scan, xml: str, recipe: str) -> None:
+    def begin(self, scan: Scan, xml: str, recipe: str, chain: str = "") -> None:
         """Say at once when an archive will get nothing of this scan."""
         if self._archiving is None:
             return
         from server.dicom.sink import Sink
 
-        self._sink = Sink(self._archiving, scan, xml, recipe)
+        self._sink = Sink(self._archiving, scan, xml, recipe, chain)
         if self._sink.refusal:
             self._tell(self._sink.refusal, "warning")
 
@@ -67,7 +67,7 @@ class Copies:
             return
         try:
             if complete:
-                self._sink.finish()
+                self._sink.finish(lambda text: self._tell(text, "warning"))
             else:
                 self._sink.abandon()
         except (OSError, DicomError) as error:

@@ -2,43 +2,23 @@
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
-from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import UID, ExplicitVRLittleEndian, MRImageStorage
+from pydicom.dataset import Dataset
+from pydicom.uid import MRImageStorage
 
-import server
 from gadgets.data import Image
 from gadgets.head import ImageType
-from gadgets.scan import Scan
+from server.dicom.burn import band
 from server.dicom.geometry import Plane, plane
-from server.dicom.identity import Identity
-from server.dicom.pixels import Stored, stored
+from server.dicom.pixels import TOP, Stored, stored
+from server.dicom.study import WARNING, Source, cautious, enrol, identify, sealed
 from server.dicom.uids import uid
 
 KINDS = {ImageType.MAGNITUDE: "M", ImageType.PHASE: "P", ImageType.REAL: "R", ImageType.IMAG: "I"}
 """Third value of Image Type, by the image's own type."""
-
-WARNING = "not for diagnosis"
-"""Stands in the comments of every object that is learned or quantitative."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Source:
-    """What all objects of one scan share."""
-
-    identity: Identity
-    scan: Scan
-    recipe: str
-    """What made the images: chain, parameters, software; objects of other recipes are other objects."""
-
-    @property
-    def study(self) -> str:
-        """The header's study UID, or one made of what the header says."""
-        given = self.identity.study_uid
-        return given if UID(given).is_valid else uid("study", self.identity, self.scan.measurement_id)
 
 
 def objects(image: Image, source: Source) -> Iterator[Dataset]:
@@ -57,55 +37,25 @@ def objects(image: Image, source: Source) -> Iterator[Dataset]:
 
 def _object(image: Image, source: Source, pixels: Stored, place: Plane | None, z: int) -> Dataset:
     out = Dataset()
-    _identify(out, source)
+    identify(out, source)
+    out.SoftwareVersions = source.versions([image])
     _series(out, image, source)
     _instance(out, image, source, pixels, z)
     _contrast(out, source)
     if place:
         _place(out, place, source)
     _pixels(out, pixels)
-    meta = FileMetaDataset()
-    meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = MRImageStorage, out.SOPInstanceUID
-    meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    meta.ImplementationClassUID = UID(uid("scanside", "implementation"))
-    meta.ImplementationVersionName = f"SCANSIDE_{server.__version__}"[:16]
-    out.file_meta = meta
-    return out
-
-
-def _identify(out: Dataset, source: Source) -> None:
-    who = source.identity
-    out.SpecificCharacterSet = "ISO_IR 192"
-    out.PatientName, out.PatientID = who.patient_name, who.patient_id
-    out.PatientBirthDate, out.PatientSex = who.birth_date, who.sex if who.sex in "MFO" else ""
-    if who.weight:
-        out.PatientWeight = round(who.weight, 3)
-    if who.height:
-        out.PatientSize = round(who.height, 3)
-    out.StudyInstanceUID, out.StudyID = source.study, who.study_id[:16]
-    out.AccessionNumber = who.accession[:16]
-    out.StudyDate, out.StudyTime = who.study_date, who.study_time
-    out.StudyDescription, out.ReferringPhysicianName = who.study_description[:64], who.referring
-    out.Manufacturer = who.manufacturer or "Scanside"
-    out.ManufacturerModelName, out.InstitutionName = who.model[:64], who.institution[:64]
-    out.StationName, out.DeviceSerialNumber = who.station[:16], who.device[:64]
-    out.SoftwareVersions = f"scanside {server.__version__}"
-    if who.body_part:
-        out.BodyPartExamined = who.body_part.upper()[:16]
+    if cautious(image):
+        _burn(out, pixels)
+    return sealed(out)
 
 
 def _series(out: Dataset, image: Image, source: Source) -> None:
-    number = int(image.head["image_series_index"])
     out.Modality, out.Laterality = "MR", ""
-    out.SeriesNumber = number
-    out.SeriesInstanceUID = uid("series", source.study, source.scan.measurement_id, source.recipe, number)
-    out.SeriesDescription = " ".join(
-        filter(None, (source.identity.protocol, _text(image, "SeriesDescriptionAdditional")))
-    )[:64]
+    enrol(out, source, int(image.head["image_series_index"]), _text(image, "SeriesDescriptionAdditional"))
     out.ProtocolName = source.identity.protocol[:64]
     out.PatientPosition = source.scan.patient_position[:16]
-    frame = source.identity.frame_of_reference
-    out.FrameOfReferenceUID = UID(frame) if UID(frame).is_valid else UID(uid("frame", source.study))
+    out.FrameOfReferenceUID = source.frame
     out.PositionReferenceIndicator = ""
 
 
@@ -117,7 +67,6 @@ def _instance(out: Dataset, image: Image, source: Source, pixels: Stored, z: int
     out.InstanceNumber = number if image.data.shape[1] == 1 else (number - 1) * image.data.shape[1] + z + 1
     kind = KINDS.get(ImageType(int(image.head["image_type"]) or 1), "M")
     out.ImageType = ["DERIVED", "PRIMARY", kind, image.role.upper()]
-    out.ContentDate, out.ContentTime = out.StudyDate, out.StudyTime
     out.AcquisitionNumber = int(image.head["repetition"]) + 1
     out.ImageComments = _comments(image)
     out.DerivationDescription = f"{source.recipe}"[:1024]
@@ -125,9 +74,7 @@ def _instance(out: Dataset, image: Image, source: Source, pixels: Stored, z: int
 
 def _comments(image: Image) -> str:
     said = _text(image, "ImageComments")
-    learned = image.meta.get("ScansideModel", "none") != "none"
-    quantitative = image.role == "report" or "ScansideUnit" in image.meta
-    return f"{WARNING}; {said}" if learned or quantitative else said
+    return f"{WARNING}; {said}" if cautious(image) else said
 
 
 def _contrast(out: Dataset, source: Source) -> None:
@@ -165,6 +112,19 @@ def _pixels(out: Dataset, pixels: Stored) -> None:
     out.RescaleSlope, out.RescaleIntercept, out.RescaleType = pixels.slope, pixels.intercept, "US"
     out.WindowCenter, out.WindowWidth = (round(each, 3) for each in pixels.window)
     out.PixelData = pixels.data.astype("<u2").tobytes()
+
+
+def _burn(out: Dataset, pixels: Stored) -> None:
+    """Add rows below the image that say what it must not be used for; none of its pixels changes."""
+    words = band(pixels.data.shape[1])
+    low, high = pixels.window[0] - pixels.window[1] / 2, pixels.window[0] + pixels.window[1] / 2
+    dark, bright = (
+        np.clip(round((each - pixels.intercept) / pixels.slope), 0, TOP).astype(np.uint16)
+        for each in (low, high)
+    )
+    whole = np.concatenate([pixels.data, np.where(words, bright, dark)])
+    out.Rows, out.PixelData = len(whole), whole.astype("<u2").tobytes()
+    out.BurnedInAnnotation = "NO"
 
 
 def _text(image: Image, name: str) -> str:

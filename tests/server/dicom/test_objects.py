@@ -14,8 +14,9 @@ from gadgets.data import Image
 from gadgets.head import IMAGE_HEAD, ImageType
 from gadgets.scan import Scan, Sequence
 from server.dicom.identity import Identity, identity
-from server.dicom.image import Source, objects
+from server.dicom.image import objects
 from server.dicom.pixels import stored
+from server.dicom.study import Source
 from server.dicom.uids import uid
 
 WHO = Identity(study_uid="1.2.3.4", patient_id="P1", accession="A1", patient_name="Doe^Jane", protocol="cine")
