@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from server import __version__
 from server.commands import (
+    audit,
     cancel,
     chains,
     config,
@@ -38,6 +39,7 @@ COMMANDS = (
     cancel,
     drain,
     outbox,
+    audit,
     external,
     config,
     gadgets,

@@ -16,8 +16,10 @@ def add(words: "argparse._SubParsersAction[Any]") -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Tell the session; 1 when there is none."""
+    from server import audit
     from server.control.commands import send
     from server.control.folder import chosen
 
+    audit.note("cancelled", session=options.session)
     send(chosen(options.port), options.session, "cancel")
     return 0

@@ -15,8 +15,10 @@ def add(words: "argparse._SubParsersAction[Any]") -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Tell the server; 1 when there is none."""
+    from server import audit
     from server.control.commands import send
     from server.control.folder import SERVER, chosen
 
+    audit.note("drained", port=options.port)
     send(chosen(options.port), SERVER, "drain")
     return 0

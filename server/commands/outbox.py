@@ -23,13 +23,14 @@ def add(words: "argparse._SubParsersAction[Any]") -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Show or retry; 1 when something failed or expired."""
-    from server import paths
+    from server import audit, paths
     from server.dicom.outbox import Outbox
 
     outbox = Outbox(paths.outbox())
     try:
         if options.action == "retry":
             count = outbox.retry(options.archive)
+            audit.note("retried", objects=count, archive=options.archive)
             print(f"{count} objects will be tried again")
             return 0
         found = [each for each in outbox.entries(options.state) if options.archive in (None, each.archive)]

@@ -53,7 +53,13 @@ def run(options: argparse.Namespace) -> int:
     """Replay each file; 1 when the server reported an error, or did not answer, for any of them."""
     from concurrent.futures import ThreadPoolExecutor
 
+    from server import audit
+    from server.files.scan import RecordedScan
+
     scans = [(path, _source(options, path)) for path in options.files]
+    for path, scan in scans:
+        if not isinstance(scan, RecordedScan):
+            audit.note("re-ran", entry=path.name, chain=options.chain)
     jobs = [(path, scan, number) for number in range(options.scanners) for path, scan in scans]
     readouts = sum(getattr(scan, "readouts", 0) for _, scan, _ in jobs)
     with _progress(options, readouts) as advance, ThreadPoolExecutor(options.scanners) as scanners:

@@ -39,11 +39,13 @@ def run(options: argparse.Namespace) -> int:
     from server.threads import quiet
 
     quiet()
+    from server import __version__, audit
     from server.listen import serve
     from server.log import begin
     from server.settings import read_settings
 
     settings = read_settings(vars(options), options.settings)
     begin(options.verbose, settings.log)
+    audit.begun(__version__, vars(settings))
     serve(settings, verbose=options.verbose)
     return 0

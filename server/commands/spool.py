@@ -81,6 +81,7 @@ def _list(options: argparse.Namespace, settings: "Settings") -> int:
 
 
 def _remove(options: argparse.Namespace, settings: "Settings") -> int:
+    from server import audit
     from server.settings import SettingsError
     from server.spool.index import entry, remove
     from server.spool.room import SpoolError
@@ -93,6 +94,7 @@ def _remove(options: argparse.Namespace, settings: "Settings") -> int:
     for one in chosen:
         try:
             remove(one)
+            audit.note("removed", entry=one.name)
             print(f"removed {one.name}")
         except SpoolError as error:
             print(f"scanside: {error}", file=sys.stderr)
@@ -111,12 +113,15 @@ def _of(settings: "Settings", pseudonym: str) -> "list[Record]":
 
 
 def _retain(options: argparse.Namespace, settings: "Settings") -> int:
+    from server import audit
     from server.spool.retention import Retention
 
     rules = Retention(
         days=settings.spool_days, size=settings.spool_size, keep_failed=settings.spool_keep_failed
     )
     done = rules.apply(settings.spool)
+    if done.removed:
+        audit.note("removed", entries=len(done.removed))
     for name in done.removed:
         print(f"removed {name}")
     print(f"{len(done.removed)} entries removed, {done.size / 1e6:.1f} MB held")
@@ -127,8 +132,10 @@ def _retain(options: argparse.Namespace, settings: "Settings") -> int:
 
 
 def _export(options: argparse.Namespace, settings: "Settings") -> int:
+    from server import audit
     from server.spool.index import entry
 
+    audit.note("exported", entry=options.entry)
     return exported(entry(settings.spool, options.entry).stream, options.output)
 
 
