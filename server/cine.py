@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gadgets.data import Heads, Readouts, Waveform
-from gadgets.head import WAVEFORM_HEAD, Flag
+from gadgets.head import Flag
 from gadgets.scan import Limit, Scan
 from models.simulation.cine.acquire import CineSimulation
 from models.simulation.cine.protocol import Cine
-from server.acquisition import DAY, TICK, Edges, describe, edge_flags, heads, noise_heads
+from server.acquisition import TICK, Edges, describe, edge_flags, heads, noise_heads
+from server.ecg import electrocardiogram
 from server.files.truth import Truth
 
 IMAGE = (
@@ -20,9 +21,6 @@ IMAGE = (
     " combined along their true sensitivities after prewhitening; states as in phase, or frames in real time"
 )
 LABELS = "[slice, state, y, x]: 1 left cavity with papillary muscles, 2 left muscle, 3 right cavity"
-
-ECG_CHUNK = 400
-"""Samples of a stretch of ECG; one each tick."""
 
 EDGES: Edges = (
     (("slice",), Flag.FIRST_IN_SLICE, Flag.LAST_IN_SLICE),
@@ -87,42 +85,12 @@ def _heads(cine: Cine, lines: NDArray[Any]) -> Heads:
     return head
 
 
-def electrocardiogram(simulation: CineSimulation) -> Iterator[Waveform]:
-    """One lead at 400 Hz about 2048 and, as the last channel, the trigger at each R wave (Siemens' id 0)."""
+def waveforms(simulation: CineSimulation) -> Iterator[Waveform]:
+    """The ECG."""
     lines, scan = simulation.lines, simulation.cine.scan
-    beats = np.unique(np.round((lines["time"] - lines["since"]) / TICK).astype(np.int64))
-    length = int(lines["time"][-1] / TICK) + 1
-    time = np.arange(length) * TICK
-    signal, trigger = np.zeros(length), np.zeros(length, np.uint32)
-    for beat in beats:
-        signal += _beat(time - beat * TICK)
-        if 0 <= beat < length:
-            trigger[beat] = 1
-    lead = np.clip(2048 + 900 * signal, 0, 4095).astype(np.uint32)
     begin = scan.start + scan.noise_readouts * scan.sampling.repetition_time
-    for start in range(0, length, ECG_CHUNK):
-        data = np.stack([lead[start : start + ECG_CHUNK], trigger[start : start + ECG_CHUNK]])
-        head = np.zeros((), WAVEFORM_HEAD)
-        head["version"], head["measurement_uid"] = 1, scan.seed + 1
-        head["time_stamp"] = (int(begin / TICK) + start) % DAY
-        head["channels"], head["number_of_samples"] = data.shape
-        head["sample_time_us"] = 1e6 * TICK
-        yield Waveform(head=head, data=data)
-
-
-def _beat(time: NDArray[np.float64]) -> NDArray[np.float64]:
-    """P, Q, R, S and T waves as bells about an R wave at 0."""
-    waves = (
-        (-0.18, 0.025, 0.15),
-        (-0.025, 0.008, -0.1),
-        (0, 0.01, 1.0),
-        (0.025, 0.01, -0.2),
-        (0.28, 0.05, 0.3),
-    )
-    total: NDArray[np.float64] = np.sum(
-        [size * np.exp(-(((time - at) / width) ** 2) / 2) for at, width, size in waves], axis=0
-    )
-    return total
+    end = float(lines["time"][-1])
+    return electrocardiogram(lines["time"] - lines["since"], end, begin, scan.seed + 1)
 
 
 def truth(simulation: CineSimulation) -> dict[str, Truth]:

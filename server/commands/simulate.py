@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from server.commands import simulate_cine
+from server.commands import simulate_cine, simulate_perfusion
 from server.commands.arguments import at_least_1, factors, matrix, time_of_day
 
 if TYPE_CHECKING:
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 REPETITION_TIME = 5.0
 """[ms]."""
 
-KINDS = ("shepp-logan", "epi", "cine")
+MATRIX = (256, 256)
+KINDS = ("shepp-logan", "epi", "cine", "perfusion")
 
 
 def add(words: "argparse._SubParsersAction[Any]") -> None:
@@ -26,7 +27,7 @@ def add(words: "argparse._SubParsersAction[Any]") -> None:
     own.add_argument("kind", choices=KINDS, help="what is scanned")
     own.add_argument("-o", "--output", type=Path, required=True, metavar="FILE.h5", help="ISMRMRD HDF5 file")
     own.add_argument(
-        "--matrix", type=matrix, default="256", metavar="N | NXxNY", help="pixels of the image (%(default)s)"
+        "--matrix", type=matrix, metavar="N | NXxNY", help="pixels of the image (256; perfusion 192x144)"
     )
     own.add_argument("--coils", type=int, default=8, help="receive channels (%(default)s)")
     own.add_argument("--repetitions", type=int, default=1, help="each a tenth brighter (%(default)s)")
@@ -40,6 +41,7 @@ def add(words: "argparse._SubParsersAction[Any]") -> None:
     _add_sampling(own)
     _add_noise(own)
     simulate_cine.add(own)
+    simulate_perfusion.add(own)
     own.add_argument("--json", action="store_true", help="print the facts as JSON")
     own.set_defaults(run=run)
 
@@ -47,7 +49,7 @@ def add(words: "argparse._SubParsersAction[Any]") -> None:
 def _add_sampling(own: argparse.ArgumentParser) -> None:
     group = own.add_argument_group("sampling")
     group.add_argument(
-        "--acceleration", type=factors, default="1", metavar="R | RYxRZ", help="along y, and z (%(default)s)"
+        "--acceleration", type=factors, metavar="R | RYxRZ", help="along y, and z (1; perfusion 3)"
     )
     group.add_argument(
         "--caipi", type=int, default=0, metavar="N", help="lines from partition to partition (%(default)s)"
@@ -94,6 +96,8 @@ def run(options: argparse.Namespace) -> int:
     """Simulate and write the scan."""
     if options.kind == "cine":
         return simulate_cine.run(options)
+    if options.kind == "perfusion":
+        return simulate_perfusion.run(options)
     import json
 
     from models.simulation.scan import simulate
@@ -140,15 +144,16 @@ def _protocol(options: argparse.Namespace) -> "Protocol":
     from models.simulation.sampling import Sampling
     from models.simulation.scan import Protocol
 
-    columns, lines = options.matrix
+    columns, lines = options.matrix or MATRIX
+    along_y, along_z = options.acceleration or (1, 1)
     sampling = Sampling(
         lines=lines,
         partitions=options.partitions,
         slices=1 if options.slices is None else options.slices,
         repetitions=options.repetitions,
         averages=options.averages,
-        acceleration=options.acceleration[0],
-        acceleration_z=options.acceleration[1],
+        acceleration=along_y,
+        acceleration_z=along_z,
         caipi=options.caipi,
         reference_lines=_reference_lines(options.reference_lines, lines),
         reference_partitions=options.reference_partitions,

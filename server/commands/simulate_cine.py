@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 WIDTH = 0.36
 """Field of view along x [m]."""
 
+FIELD = 1.5
+MATRIX = (256, 256)
 REPETITION_TIME = 3.0
 """[ms]."""
 
@@ -27,21 +29,22 @@ def add(own: argparse.ArgumentParser) -> None:
     group.add_argument("--states", type=at_least_1, default=25, help="moments of the cycle (%(default)s)")
     group.add_argument("--views", type=at_least_1, default=12, help="lines in a segment (%(default)s)")
     group.add_argument("--frames", type=at_least_1, default=40, help="of a slice in real time (%(default)s)")
-    group.add_argument("--rr-jitter", type=float, default=0.0, metavar="PART", help="sd of the interval")
+    group.add_argument(
+        "--rr-jitter", type=float, metavar="PART", help="sd of the interval, as a part (0; perfusion 0.04)"
+    )
     group.add_argument(
         "--breathing",
         type=float,
-        default=0.0,
         metavar="MM",
-        help="of the diaphragm: way, or sd between slices",
+        help="of the diaphragm: way, or sd between slices (0; perfusion 12)",
     )
-    group.add_argument("--field", type=float, default=1.5, metavar="T", help="(%(default)s)")
+    group.add_argument("--field", type=float, metavar="T", help="(1.5; perfusion 3)")
 
 
 def run(options: argparse.Namespace) -> int:
     """Simulate and write the scan; without --slices as many as cover the heart."""
     from models.simulation.cine.acquire import simulate_cine
-    from server.cine import describe_cine, electrocardiogram, runs, truth
+    from server.cine import describe_cine, runs, truth, waveforms
     from server.files.header import write_header
     from server.files.opened import writable
     from server.files.scan import write_scan
@@ -52,7 +55,7 @@ def run(options: argparse.Namespace) -> int:
         writable(options.output),
         write_header(describe_cine(simulation, options.kind)),
         runs(simulation),
-        electrocardiogram(simulation),
+        waveforms(simulation),
         truth=lambda: truth(simulation),
     )
     heart = cine.patient.heart
@@ -80,7 +83,7 @@ def _cine(options: argparse.Namespace) -> "Cine":
     from models.simulation.sampling import Sampling
     from models.simulation.scan import Protocol, generator
 
-    columns, lines = options.matrix
+    columns, lines = options.matrix or MATRIX
     patient = draw(options.seed, options.family)
     thickness, gap = 0.008, 0.002
     above = float(torch.rand((), generator=generator(options.seed, 8)))
@@ -88,7 +91,7 @@ def _cine(options: argparse.Namespace) -> "Cine":
     sampling = Sampling(
         lines=lines,
         slices=options.slices or slices_needed(patient, thickness + gap, above),
-        acceleration=options.acceleration[0],
+        acceleration=(options.acceleration or (1, 1))[0],
         reference_lines=min(options.reference_lines or 24, lines),
         calibration="interleaved" if realtime else options.calibration,
         partial_fourier=options.partial_fourier,
@@ -116,8 +119,8 @@ def _cine(options: argparse.Namespace) -> "Cine":
         views=options.views,
         frames=options.frames,
         states=options.states,
-        jitter=options.rr_jitter,
-        breath=options.breathing / 1000,
+        jitter=options.rr_jitter or 0.0,
+        breath=(options.breathing or 0.0) / 1000,
         above=above,
-        field=options.field,
+        field=options.field or FIELD,
     )

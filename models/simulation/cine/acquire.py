@@ -64,13 +64,13 @@ def slice_at(cine: Cine, index: int, breath: float = 0.0) -> Slice:
         sensitivities=coils.at(x, y).to(torch.complex64),
         breath=breath,
         along=(
-            _transform(y, scan.sampling.lines, scan.fov[1], 1),
-            _transform(x, scan.samples, scan.fov[0], scan.oversampling).T.contiguous(),
+            transform(y, scan.sampling.lines, scan.fov[1], 1),
+            transform(x, scan.samples, scan.fov[0], scan.oversampling).T.contiguous(),
         ),
     )
 
 
-def _transform(position: torch.Tensor, points: int, fov: float, over: int) -> torch.Tensor:
+def transform(position: torch.Tensor, points: int, fov: float, over: int) -> torch.Tensor:
     """complex64 [k, position]: the orthonormal transform gives the mean signal over a pixel."""
     k = (torch.arange(points, dtype=torch.float64) - points // 2) / (fov * over)
     phase = -2 * math.pi * k[:, None] * position[None, :]

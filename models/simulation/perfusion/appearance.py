@@ -126,6 +126,8 @@ def picture(shares: Shares, table: torch.Tensor, weights: torch.Tensor) -> torch
     """Signal of each pixel, float32 [..., y, x], from a table [node, row, ...] and ``strengths``."""
     chosen = table[:, shares.rows].float()
     extra = chosen.shape[2:]
-    flat = chosen.reshape(*chosen.shape[:2], -1)
-    signal = torch.einsum("ryx,nrk,nyx->kyx", shares.values, flat, weights)
-    return signal.reshape(*extra, *signal.shape[1:])
+    values, field = shares.values.flatten(1), weights.flatten(1)
+    flat = chosen.reshape(*chosen.shape[:2], -1).mT
+    signal = sum((flat[node] @ values) * field[node] for node in range(len(field)))
+    assert isinstance(signal, torch.Tensor)
+    return signal.reshape(*extra, *weights.shape[1:])

@@ -13,7 +13,7 @@ from models.simulation.tissue import LEFT_CAVITY, LEFT_MUSCLE, Tissue
 FINE = 2
 LAYERS = 3
 NEAR = 0.18
-"""Side of the square about the heart that is laid out in ``FINE`` x ``FINE`` parts and ``LAYERS`` [m]."""
+"""Side of the square about the heart that is laid out in ``LAYERS`` through the slice [m]."""
 
 ROWS = len(Tissue) + 16
 """Tissues, and the sectors of the left ventricle's muscle."""
@@ -24,18 +24,26 @@ CAVITY, MUSCLE, RIGHT = 1, 2, 3
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Shares:
-    """Parts of each pixel."""
+    """How many parts of each pixel are of which kind."""
 
     rows: torch.Tensor
     """Which of ``ROWS`` are there, int64 [row]."""
 
-    values: torch.Tensor
-    """float32, [row, y, x]; sum 1."""
+    counts: torch.Tensor
+    """uint8, [row, y, x]."""
+
+    parts: int
+    """Of a pixel, in all."""
+
+    @property
+    def values(self) -> torch.Tensor:
+        """float32, [row, y, x]; sum 1."""
+        return self.counts.float() / self.parts
 
     def of(self, *which: int) -> torch.Tensor:
         """The part of some rows, [y, x]."""
         chosen = torch.isin(self.rows, torch.tensor(which))
-        return self.values[chosen].sum(0)
+        return self.counts[chosen].sum(0).float() / self.parts
 
 
 @dataclass(kw_only=True, eq=False)
@@ -47,6 +55,9 @@ class Scene:
     """Of the slice; -1: the arterial image."""
 
     plane: Plane
+    fine: int = FINE
+    """Parts of a pixel along each axis."""
+
     kept: dict[float, Shares] = field(default_factory=dict)
 
     @property
@@ -66,22 +77,22 @@ class Scene:
         plane = self.plane
         near = _near(plane)
         if near is None:
-            return _counted(self._sectors(plane, phase, breath, LAYERS))
+            return _counted(self._sectors(plane, phase, breath, LAYERS), self.fine)
         small, (ys, xs) = near
-        rest = _counted(self._sectors(plane, phase, breath, 1))
-        fine = _counted(self._sectors(small, phase, breath, LAYERS))
+        rest = _counted(self._sectors(plane, phase, breath, 1), self.fine)
+        fine = _counted(self._sectors(small, phase, breath, LAYERS), self.fine)
         rows = torch.unique(torch.cat([rest.rows, fine.rows]))
-        values = torch.zeros(len(rows), *rest.values.shape[1:])
-        values[torch.searchsorted(rows, rest.rows)] = rest.values
-        values[:, ys, xs] = 0
-        values[torch.searchsorted(rows, fine.rows), ys, xs] = fine.values
-        return Shares(rows=rows, values=values)
+        counts = torch.zeros(len(rows), *rest.counts.shape[1:], dtype=torch.uint8)
+        counts[torch.searchsorted(rows, rest.rows)] = rest.counts * LAYERS
+        counts[:, ys, xs] = 0
+        counts[torch.searchsorted(rows, fine.rows), ys, xs] = fine.counts
+        return Shares(rows=rows, counts=counts, parts=fine.parts)
 
     def _sectors(self, plane: Plane, phase: float, breath: float, layers: int) -> torch.Tensor:
         """Rows of ``ROWS`` in parts, int64 [layer, y, x]."""
         patient = self.study.patient
-        labels = patient.labels(plane, phase, breath, FINE, layers).long()
-        points = plane.points(FINE, 1)[:, 0]
+        labels = patient.labels(plane, phase, breath, self.fine, layers).long()
+        points = plane.points(self.fine, 1)[:, 0]
         x, y, _ = patient.pose.inside(points - torch.tensor(patient.moved(breath))[:, None, None])
         sector = aha(torch.atan2(y, x), self.insertions()[0], self.index, self.study.sequence.slices)
         muscle = torch.isin(labels, torch.tensor([int(each) for each in LEFT_MUSCLE]))
@@ -123,15 +134,20 @@ class Scene:
         return y / size, x / size, z
 
 
-def scene(study: Study, index: int, box: int | None = None) -> Scene:
-    """A slice (-1: the arterial image), or the square of ``box`` pixels about its middle."""
+def scene(study: Study, index: int, box: int | None = None, halves: bool = False) -> Scene:
+    """A slice (-1: the arterial image), or the square of ``box`` pixels about its middle.
+
+    With ``halves`` its pixels are half as large: for k-space that knows more than the image shows.
+    """
     sequence = study.sequence
     train = sequence.artery if index < 0 else sequence.muscle
     fov, matrix = sequence.fov, train.matrix
     if box is not None:
         fov, matrix = (box * fov[0] / matrix[0], box * fov[1] / matrix[1]), (box, box)
+    if halves:
+        matrix = (2 * matrix[0], 2 * matrix[1])
     plane = study.patient.short_axis(study.height(index), fov, matrix, sequence.thickness)
-    return Scene(study=study, index=index, plane=plane)
+    return Scene(study=study, index=index, plane=plane, fine=1 if halves and index >= 0 else FINE)
 
 
 def aha(theta: torch.Tensor, anterior: float, index: int, slices: int) -> torch.Tensor:
@@ -175,11 +191,11 @@ def _near(plane: Plane) -> tuple[Plane, tuple[slice, slice]] | None:
     return small, (slice(y // 2 - half, y // 2 + half), slice(x // 2 - half, x // 2 + half))
 
 
-def _counted(rows: torch.Tensor) -> Shares:
+def _counted(rows: torch.Tensor, fine: int) -> Shares:
     """Shares of pixels from the rows of their parts [layer, y, x]."""
     there = torch.unique(rows)
     layers, height, width = rows.shape
-    parts = rows.reshape(layers, height // FINE, FINE, width // FINE, FINE).permute(0, 2, 4, 1, 3)
-    flat = parts.reshape(-1, height // FINE, width // FINE)
-    values = torch.stack([(flat == row).float().mean(0) for row in there])
-    return Shares(rows=there, values=values)
+    parts = rows.reshape(layers, height // fine, fine, width // fine, fine).permute(0, 2, 4, 1, 3)
+    flat = parts.reshape(-1, height // fine, width // fine)
+    counts = torch.stack([(flat == row).sum(0, dtype=torch.uint8) for row in there])
+    return Shares(rows=there, counts=counts, parts=len(flat))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 
 from models.errors import SimulationError
-from models.kinetics.concentration import Readout
+from models.kinetics.concentration import RELAXIVITY, Readout
 from models.simulation.sampling import Sampling
 from models.simulation.signal import saturated
 
@@ -133,6 +133,10 @@ class Sequence:
 
     def __post_init__(self) -> None:
         """Raise SimulationError where the numbers make no scan."""
+        if self.field not in RELAXIVITY:
+            raise SimulationError(
+                f"perfusion at {self.field} T, expected one of {', '.join(map(str, RELAXIVITY))}"
+            )
         if self.slices not in (1, 3) or self.beats < 1 or self.density < 0:
             raise SimulationError(
                 f"{self.slices} slices, {self.beats} beats and {self.density} proton-density beats, expected"

@@ -176,9 +176,10 @@ def enhancement(eyes: Look, where: Scene) -> float:
 
 
 def healthy(eyes: Look, train: Train) -> float:
-    """The same where the transmitted field and the coil are 1."""
-    blood = eyes.study.bolus.left(eyes.time)
-    held = HEALTHY.curves(blood, STEP)[0]
+    """The same where the transmitted field and the coil are 1; of the whole bolus, however short the scan."""
+    bolus = eyes.study.bolus
+    time = torch.arange(0.0, bolus.arrival + bolus.transit + 40.0, STEP, dtype=torch.float64)
+    held = HEALTHY.curves(bolus.left(time), STEP)[0]
     t1 = 1 / (1 / eyes.t1[-1] + RELAXIVITY[eyes.study.sequence.field] * held)
     one = torch.ones_like(t1)
     signal = train.signal(t1, one, eyes.study.efficiency)[:, train.center]

@@ -6,7 +6,8 @@ import torch
 
 from models.kinetics.bloch import flash
 from models.kinetics.inputs import gamma_variate
-from models.simulation.perfusion.appearance import look
+from models.simulation.perfusion.acquire import camera, simulate_perfusion
+from models.simulation.perfusion.appearance import look, picture
 from models.simulation.perfusion.flow import HEALTHY, SECTORS, Flow
 from models.simulation.perfusion.scene import MUSCLE, scene, segmented
 from models.simulation.perfusion.sequence import standard
@@ -134,3 +135,27 @@ def test_a_beat_that_comes_while_images_are_acquired_is_missed():
     study = draw_study(2, beats=40, jitter=0.3)
     assert (study.waves.diff() >= study.sequence.busy).all()
     assert float(study.curves()[0][-1]) >= float(study.waves[-1]) + STEP
+
+
+def test_each_line_is_the_transform_of_what_its_own_pulse_sees(healthy):
+    simulation = simulate_perfusion(healthy, coils=2)
+    one = camera(simulation, 0)
+    table = simulation.eyes.bright(one.train, float(healthy.waves[15]))
+    lines = one.lines(0.003, table)
+    x, y = one.where.plane.offsets()
+    for number in (0, 20, len(one.train.lines) - 1):
+        seen = picture(one.where.shares(0.003), table[..., number], one.weights) * one.coils[1]
+        ky = (one.train.lines[number] - 36) / healthy.sequence.fov[1]
+        kx = (100 - 96) / (2 * healthy.sequence.fov[0])
+        phase = -2 * math.pi * (kx * x[None, :] + ky * y[:, None])
+        expected = (
+            (seen * torch.polar(torch.ones_like(phase), phase)).sum() * math.sqrt(72 * 192) / seen.numel() / 2
+        )
+        assert abs(complex(lines[number, 1, 100]) - complex(expected)) < 2e-3 * float(lines[:, 1].abs().max())
+
+
+def test_noise_behind_sense_is_what_the_contrast_to_noise_ratio_says(healthy):
+    quiet, loud = (simulate_perfusion(healthy, cnr=cnr, coils=4) for cnr in (24.0, 12.0))
+    torch.testing.assert_close(2 * quiet.mix, loud.mix)
+    whole = simulate_perfusion(replace(healthy, sequence=standard((96, 72), 1, 1, 30)), coils=4)
+    assert float(loud.mix.abs().max()) < float(whole.mix.abs().max()) / math.sqrt(2)
