@@ -28,6 +28,8 @@ NAMES = (
     "cartesian_speed",
     "cartesian_truth",
     "sense_noise",
+    "unrolled_quality",
+    "failures",
 )
 
 

@@ -1,18 +1,21 @@
-"""Learned, linear and L1-wavelet images of a real brain that no training has seen.
+"""Learned, linear and L1-wavelet images of a real brain that no training has seen, in one table.
 
 Magnitude inside the maps' support at the best scale; the reference is the full scan, without the added noise,
 combined with the same maps. Peak SNR n: root-sum-of-squares peak = 1, noise of sd 1 / (n sqrt 2) in the real
-and in the imaginary part of each coil image.
+and in the imaginary part of each coil image. L1-wavelet is BART's (``SCANSIDE_PEER_BART``), with its own
+maps, its weight tuned on the image of the first seed.
 """
 
 import math
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from benchmarks.figures import Figure, SkippedError, data_file
+from benchmarks.wavelet import Peer, first_weight, psnr
 from gadgets.arrays import to_image, to_kspace
 from gadgets.data import CoilMaps, Reference
 from gadgets.kspace.coilmaps import EstimateCoilMaps
@@ -28,33 +31,114 @@ from server.files.arrays import arrange, read_array
 FILE = "cartesian/brain8_full.cfl"
 LINES = 24
 SEEDS = int(os.environ.get("SCANSIDE_SEEDS", "5"))
-WAVELET = {
-    (None, 3): 37.62,
-    (None, 4): 35.22,
-    (None, 5): 34.19,
-    (30, 3): 30.68,
-    (30, 4): 29.83,
-    (15, 3): 26.68,
-    (15, 4): 26.46,
-}
-"""What BART's L1-wavelet reaches [dB] with uniform lines, tuned on this image, by peak SNR and R."""
-
 WEIGHTS = (1e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1, 0.3, 1.0)
 """Of the Tikhonov image, tuned on this very image."""
 
+NAMES = ("learned", "L1-wavelet", "Tikhonov", "as shipped", "zero-filled")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """One row of the table."""
+
+    snr: int | None
+    """Peak SNR with the noise added; None as measured."""
+
+    kind: str
+    factor: int
+
+    @property
+    def seeds(self) -> int:
+        """As measured with uniform lines there is nothing random."""
+        return SEEDS if self.snr or self.kind == "random" else 1
+
+    @property
+    def label(self) -> str:
+        """In words."""
+        return f"{f'SNR {self.snr}' if self.snr else 'as measured'}, {self.kind} R={self.factor}"
+
+    def level(self, own: float) -> float:
+        """Sd of all noise, per part, of a scan whose own is ``own``."""
+        return math.hypot(own, 1 / (self.snr * math.sqrt(2)) if self.snr else 0.0)
+
+    def scan(self, clean: torch.Tensor, seed: int) -> tuple[torch.Tensor, Pattern]:
+        """K-space [coil, k1, x] with noise added, all lines; and which of them count."""
+        random = np.random.default_rng([seed, self.factor])
+        size = clean.shape[-2]
+        pattern = uniform(size, self.factor, LINES)
+        if self.kind == "random":
+            pattern = scattered(random, size, self.factor, LINES)
+        noise = torch.view_as_complex(
+            torch.from_numpy(random.standard_normal((*clean.shape, 2), dtype=np.float32))
+        )
+        return clean + (noise / (self.snr * math.sqrt(2)) if self.snr else 0), pattern
+
+
+CASES = tuple(
+    Case(snr=snr, kind=kind, factor=factor)
+    for snr in (15, 30, 50, None)
+    for kind in ("uniform", "random")
+    for factor in (3, 4, 5)
+)
+
 
 def run() -> Iterator[Figure]:
-    """PSNR by peak SNR, pattern and R: mean over noise seeds, sd in the note."""
+    """PSNR of each case [dB], mean over noise seeds; what the learned image has over the best other one."""
     name = os.environ.get("SCANSIDE_MODEL", "unrolled-2d")
     try:
         model = load(name)
     except ModelError as error:
         raise SkippedError(str(error)) from None
-    kspace, own = brain()
-    for snr in (None, 50, 30, 15):
-        for kind in ("uniform", "random"):
-            for factor in (3, 4, 5):
-                yield from _row(model, kspace, own, snr, kind, factor)
+    clean, own = brain()
+    for case in CASES:
+        found = [_ours(model, case, clean, own, seed) for seed in range(case.seeds)]
+        try:
+            theirs = wavelet(case, clean, own)
+        except SkippedError:
+            theirs = []
+        yield from rows(case, found, theirs)
+
+
+def rows(case: Case, found: list[dict[str, float]], theirs: list[float]) -> Iterator[Figure]:
+    """The figures of a case, of images by seed."""
+    columns = {name: [each[name] for each in found] for name in NAMES if name != "L1-wavelet"}
+    if theirs:
+        columns["L1-wavelet"] = theirs
+    told = [
+        f"{name} {np.mean(columns[name]):.2f} +- {np.std(columns[name]):.2f}"
+        for name in NAMES
+        if name in columns
+    ]
+    learned = columns["learned"]
+    spread = min(learned), max(learned)
+    yield Figure(
+        name=case.label, value=float(np.mean(learned)), unit="dB", spread=spread, note=", ".join(told)
+    )
+    asked = 1.0 if case.snr else 0.5
+    for name, limit in (("L1-wavelet", asked), ("Tikhonov", -0.1)):
+        if name in columns:
+            over = np.array(learned) - np.array(columns[name])
+            yield Figure(
+                name=f"    over {name}",
+                value=float(over.mean()),
+                unit="dB",
+                limit=limit,
+                sense="at least",
+                note=f"sd {over.std():.2f}",
+            )
+
+
+def wavelet(case: Case, clean: torch.Tensor, own: float) -> list[float]:
+    """PSNR of BART's L1-wavelet by seed [dB]. Raises SkippedError without BART."""
+    values: list[float] = []
+    weight = first_weight(case.level(own))
+    for seed in range(case.seeds):
+        kspace, pattern = case.scan(clean, seed)
+        peer = Peer.of(kspace * pattern.weights[:, None], clean)
+        if seed == 0:
+            weight, value = peer.tuned(weight)
+        values.append(peer.psnr(weight) if seed else value)
+    return values
 
 
 def brain() -> tuple[torch.Tensor, float]:
@@ -66,58 +150,16 @@ def brain() -> tuple[torch.Tensor, float]:
     return to_image(kspace, (-1,)) / peak, float(torch.view_as_real(corner).square().mean().sqrt())
 
 
-def _row(
-    model: Model, kspace: torch.Tensor, own: float, snr: int | None, kind: str, factor: int
-) -> Iterator[Figure]:
-    found: dict[str, list[float]] = {"learned": [], "Tikhonov": [], "as shipped": [], "zero-filled": []}
-    for seed in range(SEEDS if snr or kind == "random" else 1):
-        random = np.random.default_rng([seed, factor])
-        size = kspace.shape[-2]
-        pattern = uniform(size, factor, LINES)
-        if kind == "random":
-            pattern = scattered(random, size, factor, LINES)
-        for name, value in _seed(model, kspace, own, snr, pattern, random).items():
-            found[name].append(value)
-    label = f"{kind} R={factor}, {f'SNR {snr}' if snr else 'as measured'}"
-    wavelet = WAVELET.get((snr, factor)) if kind == "uniform" else None
-    asked = None if wavelet is None else wavelet + (1.0 if snr else 0.5)
-    mean = {name: float(np.mean(values)) for name, values in found.items()}
-    others = ", ".join(f"{name} {mean[name]:.2f}" for name in ("Tikhonov", "as shipped", "zero-filled"))
-    yield Figure(
-        name=label,
-        value=mean["learned"],
-        unit="dB",
-        limit=asked,
-        sense="at least",
-        note=f"sd {np.std(found['learned']):.2f}; {others}; L1-wavelet {wavelet or 'not measured'}",
-    )
-    yield Figure(
-        name=f"    over the tuned linear image, {label}",
-        value=mean["learned"] - mean["Tikhonov"],
-        unit="dB",
-        limit=-0.1,
-        sense="at least",
-    )
-
-
-def _seed(
-    model: Model,
-    clean: torch.Tensor,
-    own: float,
-    snr: int | None,
-    pattern: Pattern,
-    random: np.random.Generator,
-) -> dict[str, float]:
+def _ours(model: Model, case: Case, clean: torch.Tensor, own: float, seed: int) -> dict[str, float]:
     """PSNR of each image [dB]."""
-    added = 1 / (snr * math.sqrt(2)) if snr else 0.0
-    noise = torch.from_numpy(random.standard_normal((*clean.shape, 2), dtype=np.float32))
-    level = math.hypot(own, added)
-    kspace = (clean + added * torch.view_as_complex(noise)) / level
-    setting = setup(kspace, pattern)
+    kspace, pattern = case.scan(clean, seed)
+    level = case.level(own)
+    setting = setup(kspace / level, pattern)
     over = setting.window
-    adjoint = setting.coils.adjoint(over.cut(kspace[:, None], -2)[:, 0], setting.weights)
+    adjoint = setting.coils.adjoint(over.cut((kspace / level)[:, None], -2)[:, 0], setting.weights)
     linear = setting.linear(adjoint)
-    image = setting.consistent(start(model).infer(setting.inputs(adjoint, linear)), adjoint)
+    design = model.card.design
+    image = setting.image(start(model).infer(setting.inputs(adjoint, linear, design)), adjoint, design)
     maps = setting.maps.data[0, :, 0]
     truth = torch.linalg.vecdot(maps, to_image(clean / level, (-2,)), dim=0).abs()
     inside = maps.abs().amax(0) > 0
@@ -157,10 +199,3 @@ def setup(kspace: torch.Tensor, pattern: Pattern) -> Setting:
         calibration="embedded",
     )
     return settle(maps, sampled, reference, encoding)
-
-
-def psnr(image: torch.Tensor, truth: torch.Tensor, inside: torch.Tensor) -> float:
-    """Peak over rms error inside the support, at the best scale [dB]."""
-    one, other = image[inside].double(), truth[inside].double()
-    one = one * (one @ other) / (one @ one)
-    return float(20 * torch.log10(other.amax() / (one - other).square().mean().sqrt()))

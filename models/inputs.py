@@ -10,8 +10,11 @@ LEAST, MOST = 0.001, 0.15
 
 
 TRUST = 600.0
-"""The network's image errs by a part of the signal (1 / 600 of its power), the data by their noise: the more
-signal, the less weight has the network where there are data. Chosen on held-out simulated families."""
+"""Behind a network of gradient steps an exact one follows, in which its image has the weight 600 / signal^2:
+it errs by a part of the signal, the data by their noise. Chosen on held-out simulated families."""
+
+EXACT = 60.0
+"""Networks of exact steps are trained through them; there their image has the weight 60 / signal^1.5."""
 
 
 def signal(low: torch.Tensor, maps: torch.Tensor) -> float:
@@ -30,8 +33,13 @@ def tikhonov(scale: float) -> float:
 
 
 def consistency(scale: float) -> float:
-    """The weight of the network's image in the last, exact step of data consistency."""
+    """The weight of the image in the exact step behind a network of gradient steps."""
     return min(max(TRUST / max(scale, 1e-6) ** 2, LEAST), 100.0)
+
+
+def trained(scale: float) -> float:
+    """The weight of the image in the exact steps inside of a network."""
+    return min(max(EXACT / max(scale, 1e-6) ** 1.5, 0.02), 20.0)
 
 
 def two_channels(image: torch.Tensor) -> torch.Tensor:

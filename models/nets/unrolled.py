@@ -26,7 +26,8 @@ class Design:
     """All iterations use the same weights."""
 
     consistency: Consistency = "gradient"
-    """``gradient``: x - step (A^H A x - A^H y), with a learned step; ``proximal``: P (A^H y + weight x)."""
+    """``gradient``: x - step (A^H A x - A^H y), with a learned step; ``proximal``: x + step (p - x) with the
+    exact p = P (A^H y + weight x), whose weight follows from the signal (``models.inputs.trained``)."""
 
     regulariser: Regulariser = "unet"
     widths: tuple[int, int, int] = (32, 48, 64)
@@ -34,9 +35,6 @@ class Design:
 
     depth: int = 5
     """Plain convolutions."""
-
-    weight: float = 1.0
-    """Of the prior in a proximal step."""
 
 
 class Unrolled(nn.Module):
@@ -50,9 +48,22 @@ class Unrolled(nn.Module):
         self.design = design
         distinct = 1 if design.shared else design.iterations
         self.regularisers = nn.ModuleList([_regulariser(design) for _ in range(distinct)])
-        self.steps = nn.Parameter(torch.full((design.iterations + 1,), 0.5))
-        with torch.no_grad():
-            self.steps[-1] = 0.1
+        exact = design.consistency == "proximal"
+        self.steps = nn.Parameter(torch.full((design.iterations + 1,), 1.0 if exact else 0.5))
+        if not exact:
+            with torch.no_grad():
+                self.steps[-1] = 0.1
+
+    def lend(self, other: "Unrolled") -> None:
+        """Take the regularisers of a shorter or equal network; those that it lacks begin as its last, silent.
+
+        Only of U-Nets of the same widths.
+        """
+        for index, regulariser in enumerate(self.regularisers):
+            given = other.regularisers[min(index, len(other.regularisers) - 1)]
+            regulariser.load_state_dict(given.state_dict())
+            if index >= len(other.regularisers) and isinstance(regulariser, UNet):
+                nn.init.zeros_(regulariser.leave.weight)
 
     def forward(
         self, linear: torch.Tensor, adjoint: torch.Tensor, matrix: torch.Tensor, sd: torch.Tensor
@@ -60,8 +71,8 @@ class Unrolled(nn.Module):
         """The reconstructed image, [batch, 2, y, x].
 
         ``linear``: the Tikhonov image, where the iterations begin, and ``adjoint`` = A^H y, [batch, 2, y, x];
-        ``matrix``: A^H A, or P where the design is proximal, in two-channel form ([batch,] x, y, 2 y);
-        ``sd``: the noise map of the linear image, [batch, 1, y, x].
+        ``matrix``: A^H A in two-channel form ([batch,] x, y, 2 y); ``sd``: the noise map of the linear image,
+        [batch, 1, y, x]. Where the design is proximal, ``matrix`` is weight P and ``adjoint`` A^H y / weight.
         """
         return self.course(linear, adjoint, matrix, sd)[-1]
 
@@ -76,6 +87,17 @@ class Unrolled(nn.Module):
         images.append(self._consistent(self.steps[-1], image, adjoint, matrix)[0])
         return images
 
+    def regularised(
+        self, index: int, image: torch.Tensor, way: torch.Tensor, sd: torch.Tensor
+    ) -> torch.Tensor:
+        """The end of iteration ``index``, from the image behind its step of data consistency and the way.
+
+        All of a network that split mode needs, where the operator does not fit into a matrix.
+        """
+        regulariser = self.regularisers[0 if self.design.shared else index]
+        added: torch.Tensor = regulariser(torch.cat([image, way, sd], 1))
+        return image + added
+
     def _iterate(
         self,
         index: int,
@@ -84,10 +106,7 @@ class Unrolled(nn.Module):
         matrix: torch.Tensor,
         sd: torch.Tensor,
     ) -> torch.Tensor:
-        moved, gradient = self._consistent(self.steps[index], image, adjoint, matrix)
-        regulariser = self.regularisers[0 if self.design.shared else index]
-        added: torch.Tensor = regulariser(torch.cat([moved, gradient, sd], 1))
-        return moved + added
+        return self.regularised(index, *self._consistent(self.steps[index], image, adjoint, matrix), sd)
 
     def _consistent(
         self, step: torch.Tensor, image: torch.Tensor, adjoint: torch.Tensor, matrix: torch.Tensor
@@ -100,8 +119,8 @@ class Unrolled(nn.Module):
                 gradient = multiply(matrix, image) - adjoint
                 return image - step * gradient, gradient
             case "proximal":
-                near = multiply(matrix, adjoint + self.design.weight * image)
-                return near, image - near
+                away = image - multiply(matrix, adjoint + image)
+                return image - step * away, away
 
 
 TAKEN = 5

@@ -15,7 +15,8 @@ SHARD = 32
 """Samples in a shard; all have one shape."""
 
 Stored = dict[str, torch.Tensor]
-"""A sample as stored: ``linear``, ``adjoint``, ``target``, ``sd``, ``maps`` (float16 parts), ``weights``."""
+"""A sample as stored: ``linear``, ``adjoint``, ``target``, ``sd``, ``maps`` (float16 parts), ``weights``;
+``exact`` (weight P, float16), ``weight`` of that step, ``kept``."""
 
 
 def make(
@@ -23,16 +24,20 @@ def make(
     seed: int,
     shards: int,
     shapes: list[tuple[int, int]],
+    rich: int = 0,
     tell: Callable[[int], None] | None = None,
 ) -> None:
-    """Write the shards that are not there yet; ``tell`` hears how many there are."""
+    """Write the shards that are not there yet, the last ``rich`` of them of rich samples.
+
+    ``tell`` hears how many there are.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     for index in range(shards):
         path = folder / f"{index:05d}.pt"
         if not path.exists():
             random = np.random.default_rng([seed, index])
             shape = shapes[index % len(shapes)]
-            samples = [pack(draw(random, shape)) for _ in range(SHARD)]
+            samples = [pack(draw(random, shape, rich=index >= shards - rich)) for _ in range(SHARD)]
             part = path.with_suffix(".part")
             torch.save(samples, part)
             part.rename(path)
@@ -49,6 +54,9 @@ def pack(sample: Sample) -> Stored:
         "sd": sample.sd,
         "maps": torch.view_as_real(sample.maps).half(),
         "weights": sample.weights,
+        "exact": (sample.exact.weight * sample.exact.channels()).half(),
+        "weight": torch.tensor(sample.exact.weight),
+        "kept": torch.tensor(sample.kept),
     }
 
 
@@ -59,31 +67,38 @@ def load(folder: Path, index: int) -> list[Stored]:
 
 
 def batches(
-    samples: list[Stored], size: int, random: np.random.Generator
+    samples: list[Stored], size: int, random: np.random.Generator, *, exact: bool
 ) -> Iterator[tuple[torch.Tensor, ...]]:
     """Batches of samples of one shape in random order, each turned, mirrored and phased at random.
 
-    ``linear``, ``adjoint``, matrix A^H A in two-channel form, ``sd``, ``target`` and the maps' support.
+    What ``inputs`` gives of each.
     """
     order = random.permutation(len(samples))
     for first in range(0, len(order) - size + 1, size):
-        chosen = [_varied(samples[index], random) for index in order[first : first + size]]
+        chosen = [_varied(samples[index], random, exact=exact) for index in order[first : first + size]]
         yield tuple(torch.stack(parts) for parts in zip(*chosen, strict=True))
 
 
-def inputs(sample: Stored) -> tuple[torch.Tensor, ...]:
-    """What a sample gives a network, and the target and support to judge by; without a batch axis."""
+def inputs(sample: Stored, *, exact: bool) -> tuple[torch.Tensor, ...]:
+    """What a sample gives a network, and the target and support to judge by; without a batch axis.
+
+    ``linear``, ``adjoint``, matrix, ``sd``; the matrix is A^H A, or with ``exact`` that of the proximal step,
+    both in two-channel form.
+    """
+    support = (sample["maps"].abs().amax((0, -1)) > 0).float()[None]
+    linear, adjoint = sample["linear"].sum(0), sample["adjoint"].sum(0)
+    target = sample["target"] + sample["kept"] * sample["adjoint"][1]
+    if exact:
+        return linear, adjoint / sample["weight"], sample["exact"].float(), sample["sd"], target, support
     maps = torch.view_as_complex(sample["maps"].float())
     normal = Coils.of(maps[None]).normal(sample["weights"])
     matrix = torch.cat([normal.real, -normal.imag], -1)
-    support = (sample["maps"].abs().amax((0, -1)) > 0).float()[None]
-    linear, adjoint = sample["linear"].sum(0), sample["adjoint"].sum(0)
-    return linear, adjoint, matrix, sample["sd"], sample["target"], support
+    return linear, adjoint, matrix, sample["sd"], target, support
 
 
-def _varied(sample: Stored, random: np.random.Generator) -> tuple[torch.Tensor, ...]:
+def _varied(sample: Stored, random: np.random.Generator, *, exact: bool) -> tuple[torch.Tensor, ...]:
     """Other noise levels and phases of noise and signal, and a mirror along x: none changes the lines."""
-    noise = math.exp(random.uniform(-0.4, 0.4))
+    noise = math.exp(random.uniform(-0.3, 0.3))
     turns = random.uniform(0, 2 * math.pi, 2)
     parts = [_turned(sample[name], turns, noise) for name in ("linear", "adjoint")]
     varied = {**sample, "linear": parts[0], "adjoint": parts[1], "sd": noise * sample["sd"]}
@@ -91,8 +106,8 @@ def _varied(sample: Stored, random: np.random.Generator) -> tuple[torch.Tensor, 
     if random.random() < 0.5:
         for name in ("linear", "adjoint", "sd", "target"):
             varied[name] = varied[name].flip(-1)
-        varied["maps"] = sample["maps"].flip(-2)
-    return inputs(varied)
+        varied["maps"], varied["exact"] = sample["maps"].flip(-2), sample["exact"].flip(0)
+    return inputs(varied, exact=exact)
 
 
 def _turned(images: torch.Tensor, turns: np.ndarray[Any, Any], noise: float) -> torch.Tensor:

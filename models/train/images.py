@@ -65,6 +65,23 @@ def leaves(random: Random, grid: Grid) -> torch.Tensor:
     return image
 
 
+def textures(random: Random, grid: Grid) -> torch.Tensor:
+    """Dead leaves of all sizes down to a pixel, each with a fine texture or stripes of its own."""
+    image = _tissue(random, grid)
+    power, smallest = random.uniform(2.0, 3.2), 1.5 * grid.pixel
+    low, high = smallest ** (1 - power), random.uniform(0.3, 0.8) ** (1 - power)
+    layers = [_rough(random, grid) for _ in range(4)]
+    for place in random.random(int(random.integers(150, 500))):
+        size = float((low + place * (high - low)) ** (1 / (1 - power)))
+        before = image.clone() if size > 20 * grid.pixel else None
+        image = _leaf(random, grid, image, size)
+        if before is not None:
+            changed = image != before
+            layer = layers[int(random.integers(4))]
+            image = torch.where(changed, (image * (1 + layer)).clamp(0, 1.5), image)
+    return image * (1 + _rough(random, grid)).clamp(min=0)
+
+
 def tissues(random: Random, grid: Grid) -> torch.Tensor:
     """Level sets of fractal fields: layers and islands of any shape."""
     field = fractal(random, grid.shape, random.uniform(4, 10), 80, random.uniform(0.5, 1.2))
@@ -93,7 +110,13 @@ def cells(random: Random, grid: Grid) -> torch.Tensor:
     )
 
 
-FAMILIES: dict[str, Family] = {"head": head, "torso": torso, "leaves": leaves, "tissues": tissues}
+FAMILIES: dict[str, Family] = {
+    "head": head,
+    "torso": torso,
+    "leaves": leaves,
+    "tissues": tissues,
+    "textures": textures,
+}
 """Those that train."""
 
 HELD_OUT: dict[str, Family] = {"cells": cells}
@@ -110,6 +133,17 @@ def _tissue(random: Random, grid: Grid) -> torch.Tensor:
     texture = fractal(random, grid.shape, random.uniform(2, 6), 40, random.uniform(-0.2, 1.0))
     tissue: torch.Tensor = (random.random() * (1 + amount * texture)).clamp(min=0)
     return tissue
+
+
+def _rough(random: Random, grid: Grid) -> torch.Tensor:
+    """A texture of relative amplitude up to 0.3: fractal, or stripes that wander."""
+    amount = random.uniform(0.02, 0.3)
+    if random.random() < 0.6:
+        return amount * fractal(random, grid.shape, random.uniform(1.5, 5), 40, random.uniform(-0.5, 0.7))
+    period, turn = random.uniform(4, 16), random.uniform(0, math.pi)
+    along = (math.cos(turn) * grid.y + math.sin(turn) * grid.x) / grid.pixel
+    wander = period * random.uniform(0.1, 0.6) * fractal(random, grid.shape, 8, 60, 0.5)
+    return amount * torch.sin(2 * math.pi / period * (along + wander))
 
 
 def _blob(random: Random, grid: Grid, reach: float, sizes: tuple[float, float]) -> torch.Tensor:

@@ -12,7 +12,7 @@ import torch
 from models.nets.unrolled import Unrolled
 from models.train import corpus
 from models.train.corpus import Stored
-from models.train.recipe import Recipe
+from models.train.recipe import Recipe, named
 from models.train.samples import draw
 
 Tell = Callable[[int, float], None]
@@ -21,8 +21,8 @@ Tell = Callable[[int, float], None]
 EVERY = 250
 """Steps between checkpoints, each with its judgement."""
 
-JUDGED = (("cells", 15.0), ("cells", 50.0), ("other photograph", 15.0), ("other photograph", 50.0))
-"""Held-out families and peak SNR; four samples each."""
+JUDGED = tuple((family, snr) for snr in (15.0, 30.0, 50.0, 90.0) for family in ("cells", "other photograph"))
+"""Held-out families and peak SNR; three samples each."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,17 +45,29 @@ class Team:
             first += gradient.numel()
 
 
-def train(recipe: Recipe, folder: Path, tell: Tell | None = None, team: Team | None = None) -> Unrolled:
+def train(
+    recipe: Recipe,
+    folder: Path,
+    tell: Tell | None = None,
+    team: Team | None = None,
+    samples: Path | None = None,
+) -> Unrolled:
     """Train by a recipe in a folder that keeps corpus, checkpoint and curve; the model is the smoothed one.
 
-    A ``team`` of processes shares each batch; all its members hold the same model, the first one saves it.
+    A recipe that starts from another one's model has that trained first, in the folder ``start``, on the
+    first ``samples`` of the same corpus. A ``team`` of processes shares each batch; all its members hold the
+    same model, the first one saves it.
     """
-    team = team or Team()
+    team, samples = team or Team(), samples or folder / "corpus"
     torch.manual_seed(recipe.seed)
     state = _State(recipe, folder, Unrolled(recipe.design), team)
-    state.resume()
+    if not state.resume() and recipe.start:
+        (folder / "start").mkdir(exist_ok=True)
+        state.lend(train(named(recipe.start), folder / "start", tell, team, samples))
+    if state.step >= recipe.steps:
+        return state.smooth
     judges = judging(recipe)
-    for batch in _endless(recipe, folder, state.step, team):
+    for batch in _endless(recipe, samples, state.step, team):
         if state.step >= recipe.steps:
             break
         loss = state.learn(batch)
@@ -70,7 +82,7 @@ def judging(recipe: Recipe) -> list[Stored]:
     """The samples to judge by; other seeds than any corpus has."""
     random = np.random.default_rng([recipe.seed, 2**31])
     shape = recipe.shapes[0]
-    return [corpus.pack(draw(random, shape, family, snr)) for family, snr in JUDGED for _ in range(4)]
+    return [corpus.pack(draw(random, shape, family, snr)) for family, snr in JUDGED for _ in range(3)]
 
 
 def judge(model: Unrolled, samples: list[Stored]) -> float:
@@ -78,18 +90,20 @@ def judge(model: Unrolled, samples: list[Stored]) -> float:
     gains = []
     with torch.no_grad():
         for sample in samples:
-            *given, target, support = (part[None] for part in corpus.inputs(sample))
+            parts = corpus.inputs(sample, exact=model.design.consistency == "proximal")
+            *given, target, support = (part[None] for part in parts)
             errors = [_error(image, target, support) for image in (given[0], model(*given))]
             gains.append(10 * math.log10(float(errors[0] / errors[1])))
     return sum(gains) / len(gains)
 
 
 def rate(recipe: Recipe, step: int) -> float:
-    """The learning rate of a step, relative to the highest: up linearly, then down as a cosine."""
+    """The learning rate of a step, relative to the highest: up linearly, at the end down as a cosine."""
     if step < recipe.warmup:
         return (step + 1) / recipe.warmup
-    part = (step - recipe.warmup) / max(1, recipe.steps - recipe.warmup)
-    return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(part, 1.0)))
+    begin = max(recipe.warmup, round((1 - recipe.decay) * recipe.steps))
+    part = (step - begin) / max(1, recipe.steps - begin)
+    return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(max(part, 0.0), 1.0)))
 
 
 def _error(image: torch.Tensor, target: torch.Tensor, support: torch.Tensor) -> torch.Tensor:
@@ -98,7 +112,7 @@ def _error(image: torch.Tensor, target: torch.Tensor, support: torch.Tensor) -> 
     return squares / support.sum((1, 2, 3)).clamp(min=1)
 
 
-def _endless(recipe: Recipe, folder: Path, done: int, team: Team) -> Iterator[tuple[torch.Tensor, ...]]:
+def _endless(recipe: Recipe, shards: Path, done: int, team: Team) -> Iterator[tuple[torch.Tensor, ...]]:
     """Batches from ``done`` steps on: shard after shard in an order that the seed and the pass give."""
     batch_size = recipe.batch // team.size
     each = corpus.SHARD // batch_size
@@ -107,8 +121,9 @@ def _endless(recipe: Recipe, folder: Path, done: int, team: Team) -> Iterator[tu
         turn, place = divmod(step // each, recipe.shards)
         order = np.random.default_rng([recipe.seed, 1, turn, team.rank]).permutation(recipe.shards)
         random = np.random.default_rng([recipe.seed, 2, step, team.rank])
-        samples = corpus.load(folder / "corpus", int(order[place]))
-        for batch in corpus.batches(samples, batch_size, random):
+        samples = corpus.load(shards, int(order[place]))
+        exact = recipe.design.consistency == "proximal"
+        for batch in corpus.batches(samples, batch_size, random, exact=exact):
             step += 1
             if step > done:
                 yield batch
@@ -164,13 +179,19 @@ class _State:
             curve.write(json.dumps(line) + "\n")
         self.losses = []
 
-    def resume(self) -> None:
-        """Go on from the folder's checkpoint, where there is one."""
+    def lend(self, start: Unrolled) -> None:
+        """Begin with another model's regularisers."""
+        self.model.lend(start)
+        self.smooth.load_state_dict(self.model.state_dict())
+
+    def resume(self) -> bool:
+        """Go on from the folder's checkpoint; whether there is one."""
         path = self.folder / "checkpoint.pt"
         if not path.exists():
-            return
+            return False
         state = torch.load(path, weights_only=True)
         self.model.load_state_dict(state["model"])
         self.smooth.load_state_dict(state["smooth"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.step = state["step"]
+        return True

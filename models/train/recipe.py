@@ -19,6 +19,12 @@ class Recipe:
     shards: int = 24
     """Of the corpus, 32 samples each."""
 
+    rich: int = 0
+    """So many of them, the last ones, of fine textures, small lesions and much signal."""
+
+    start: str = ""
+    """The recipe whose model lends the first weights; none by default."""
+
     shapes: tuple[tuple[int, int], ...] = ((144, 64), (160, 56), (128, 72))
     """Of the images, (y, x), one shard after the other."""
 
@@ -28,6 +34,9 @@ class Recipe:
     """Of learning, at its highest."""
 
     warmup: int = 150
+    decay: float = 1.0
+    """The last part of the steps, over which the rate falls."""
+
     average: float = 0.995
     """Of the weights over steps, exponentially: those are the model."""
 
@@ -49,6 +58,11 @@ def read(path: Path) -> Recipe:
         return Recipe(**values, design=Design(**design))
     except TypeError as error:
         raise ModelError(f"recipe {path.name}: {error}") from error
+
+
+def named(name: str) -> Recipe:
+    """One of the recipes that come with the project."""
+    return read(Path(__file__).parent / "recipes" / f"{name}.yml")
 
 
 def text(recipe: Recipe) -> str:

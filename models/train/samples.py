@@ -6,16 +6,23 @@ from dataclasses import dataclass
 
 import torch
 
-from models.inputs import signal, tikhonov, two_channels
-from models.operator import Coils, conjugate_gradients, dft, proximal
+from models.inputs import signal, tikhonov, trained, two_channels
+from models.operator import Coils, Proximal, conjugate_gradients, dft, proximal
 from models.train.coils import estimate, low_resolution, random_coils, support
 from models.train.fields import Grid, Random, contour, fractal, smooth, soft, window
 from models.train.images import FAMILIES, HELD_OUT, Family
+from models.train.lesions import add_lesions
 from models.train.masks import Pattern, random_pattern
 from models.train.pictures import other_photograph, photograph
 
 SHARE = {"head": 0.3, "torso": 0.15, "leaves": 0.15, "tissues": 0.15, "photograph": 0.25}
 """How often each family trains."""
+
+RICH = {"head": 0.15, "torso": 0.05, "textures": 0.4, "photograph": 0.4}
+"""The same of rich samples: fine textures, small lesions and much signal."""
+
+ORDINARY = 60.0, 150.0
+"""Peak SNR of ordinary scans of all lines."""
 
 FINE = 2
 """Objects are drawn so many times finer than the scan's pixels, and cut off in k-space."""
@@ -33,6 +40,12 @@ class Sample:
 
     target: torch.Tensor
     """The scan of all lines without noise, combined with the same maps, float32 [2, y, x]."""
+
+    kept: float
+    """How much of the measured lines' noise the target has too (``kept``)."""
+
+    exact: Proximal
+    """The exact step of data consistency."""
 
     sd: torch.Tensor
     """float32 [1, y, x]."""
@@ -55,18 +68,48 @@ def families() -> dict[str, Family]:
     return {**FAMILIES, **HELD_OUT, "photograph": photograph, "other photograph": other_photograph}
 
 
+def kept(peak: float) -> float:
+    """The part of a scan's noise that a scan of all lines by the same scanner would have shown too.
+
+    Who measures all lines gets an ordinary scan, of a peak SNR within ``ORDINARY`` (log-uniform), noise and
+    all. A scan of peak SNR ``peak`` has the noise of an ordinary one and more; of its noise, the best guess
+    of the ordinary one's is that part of the variance, its mean over ordinary scans.
+    """
+    low, high = ORDINARY
+    inside = min(max(peak, low), high)
+    certain = math.log(inside / low)
+    partly = peak**2 * (inside**-2 - high**-2) / 2
+    return min((certain + partly) / math.log(high / low), 1.0)
+
+
 def draw(
-    random: Random, shape: tuple[int, int], family: str | None = None, snr: float | None = None
+    random: Random,
+    shape: tuple[int, int],
+    family: str | None = None,
+    snr: float | None = None,
+    *,
+    rich: bool = False,
 ) -> Sample:
     """A sample of ``shape`` (y, x), of a random training family, at a random peak SNR where none is given."""
-    name = family or str(random.choice(list(SHARE), p=list(SHARE.values())))
-    grid, image = seen(random, shape, name)
+    shares = RICH if rich else SHARE
+    name = family or str(random.choice(list(shares), p=list(shares.values())))
+    clean, coils = subject(random, shape, name, lesions=rich)
+    peak = snr or math.exp(random.uniform(math.log(30 if rich else 6), math.log(150)))
+    clean = clean * (peak * math.sqrt(2))
+    return observe(random, clean, coils, random_pattern(random, shape[0]), {"family": name, "snr": peak})
+
+
+def subject(
+    random: Random, shape: tuple[int, int], family: str, *, lesions: bool = False
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Coil images without noise and coils, complex64 [coil, y, x]; the root sum of squares has the peak 1."""
+    grid, image = seen(random, shape, family)
+    if lesions:
+        image = add_lesions(random, image)
     coarse = Grid(y=_pairs(grid.y.flatten())[:, None], x=_pairs(grid.x.flatten())[None])
     coils = random_coils(random, coarse)
-    peak = snr or math.exp(random.uniform(math.log(6), math.log(150)))
     clean = coils * image
-    clean = clean * (peak * math.sqrt(2) / float(clean.abs().square().sum(0).sqrt().amax().clamp(min=1e-6)))
-    return observe(random, clean, coils, random_pattern(random, shape[0]), {"family": name, "snr": peak})
+    return clean / float(clean.abs().square().sum(0).sqrt().amax().clamp(min=1e-6)), coils
 
 
 def observe(
@@ -87,11 +130,14 @@ def observe(
     scale = max(signal(low, maps), 1.0)
     sets = Coils.of(maps)
     normal, weight = sets.normal(pattern.weights), tikhonov(scale)
+    peak = float(images.abs().square().sum(0).sqrt().amax()) / math.sqrt(2)
     adjoint = torch.cat([sets.adjoint(part, pattern.weights) for part in parts])
     return Sample(
         linear=_channels(_solve(normal, adjoint, weight) / scale),
         adjoint=_channels(adjoint / scale),
         target=two_channels(sets.combine(images)[0] / scale),
+        kept=kept(peak),
+        exact=proximal(normal, trained(scale)),
         sd=_sd(normal, weight)[None] / scale,
         maps=maps[0],
         weights=pattern.weights,
@@ -116,7 +162,9 @@ def seen(random: Random, shape: tuple[int, int], name: str) -> tuple[Grid, torch
     while True:
         grid = window(random, FINE * shape[0], FINE * shape[1])
         fine = families()[name](random, grid)
-        image = _object(random, grid, fine, masked=name in ("leaves", "tissues") or "photo" in name)
+        image = _object(
+            random, grid, fine, masked=name in ("leaves", "tissues", "textures") or "photo" in name
+        )
         magnitude = image.abs()
         if float((magnitude > 0.2 * magnitude.amax() + 1e-3).float().mean()) > 0.1:
             return grid, image

@@ -75,6 +75,7 @@ def _train(options: argparse.Namespace) -> int:
             plan.seed,
             plan.shards,
             list(plan.shapes),
+            plan.rich,
             lambda count: progress.update(made, completed=count),
         )
         trained = progress.add_task("training", total=plan.steps)

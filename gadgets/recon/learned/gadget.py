@@ -136,12 +136,13 @@ class _State:
                 self._early(item)
 
     def _early(self, maps: CoilMaps) -> None:
-        self._load()
+        model = self._load()
         reference = self.references.get((maps.encoding, maps.slice))
         encoding = self.scan.encoding(maps.encoding)
         sampled = foreseen(reference, encoding) if reference else None
         if reference is not None and sampled is not None:
-            self._keep(settle(maps, sampled, reference, encoding).ready())
+            found = settle(maps, sampled, reference, encoding)
+            self._keep(found if isinstance(model, ModelError) else found.ready(model[0].card.design))
 
     def setting(self, frame: Frame, maps: CoilMaps) -> tuple[Setting, bool]:
         """The setting of a frame, and whether it is used for the first time."""
@@ -172,7 +173,9 @@ class _State:
             [str(model)] if isinstance(model, ModelError) else _faults(model[0], setting, frame.source.notes)
         )
         if not isinstance(model, ModelError) and not faults:
-            found = setting.consistent(self._infer(*model, setting.inputs(adjoint, linear)), adjoint)
+            design = model[0].card.design
+            given = self._infer(*model, setting.inputs(adjoint, linear, design))
+            found = setting.image(given, adjoint, design)
             if bool(torch.isfinite(torch.view_as_real(found)).all()):
                 return found, self._named()
             faults = [f"model {model[0].card.name} gave values that are not finite"]

@@ -11,7 +11,8 @@ from gadgets.errors import DataError
 from gadgets.kspace.coilmaps.centre import box
 from gadgets.recon.sense.window import COUNTERS, Span, Window, window
 from gadgets.scan import Encoding
-from models.inputs import consistency, signal, tikhonov, two_channels
+from models.inputs import consistency, signal, tikhonov, trained, two_channels
+from models.nets.unrolled import Design
 from models.operator import Coils, Proximal, proximal
 from models.runner import pad, pad_matrix
 from models.zoo import Inputs
@@ -33,9 +34,6 @@ class Setting:
     linear: Proximal
     """The inverse that makes the Tikhonov image."""
 
-    last: Proximal
-    """The inverse that makes the network's image consistent with the data."""
-
     scale: float
     """Of the signal, in SNR units."""
 
@@ -54,27 +52,47 @@ class Setting:
         return self.linear.sd()[0]
 
     @cached_property
-    def matrix(self) -> torch.Tensor:
+    def exact(self) -> Proximal:
+        """The inverse of the exact steps inside of a network."""
+        return proximal(self.normal, trained(self.scale))
+
+    @cached_property
+    def last(self) -> Proximal:
+        """The inverse of the exact step behind a network of gradient steps."""
+        return proximal(self.normal, consistency(self.scale))
+
+    @cached_property
+    def steps(self) -> torch.Tensor:
+        """weight P of the exact steps in two-channel form, of padded images."""
+        return pad_matrix(self.exact.weight * self.exact.channels())
+
+    @cached_property
+    def operator(self) -> torch.Tensor:
         """A^H W A in two-channel form, of padded images."""
         return pad_matrix(torch.cat([self.normal.real, -self.normal.imag], -1))
 
-    def inputs(self, adjoint: torch.Tensor, linear: torch.Tensor) -> Inputs:
-        """What the network takes, in units of the signal, of images [1, y, x]; sides made fit."""
-        parts = [two_channels(image[0] / self.scale)[None] for image in (linear, adjoint)]
-        return pad((parts[0], parts[1], self.matrix, self.sd[None, None] / self.scale))
+    def inputs(self, adjoint: torch.Tensor, linear: torch.Tensor, design: Design) -> Inputs:
+        """What a network takes, in units of the signal, of images [1, y, x]; sides made fit."""
+        exact = design.consistency == "proximal"
+        images = linear / self.scale, adjoint / (self.scale * (self.exact.weight if exact else 1))
+        parts = [two_channels(image[0])[None] for image in images]
+        matrix = self.steps if exact else self.operator
+        return pad((parts[0], parts[1], matrix, self.sd[None, None] / self.scale))
 
-    def consistent(self, found: torch.Tensor, adjoint: torch.Tensor) -> torch.Tensor:
-        """The network's answer [1, 2, y, x], made consistent with the data: complex64 [1, y, x] in SNR units.
+    def image(self, found: torch.Tensor, adjoint: torch.Tensor, design: Design) -> torch.Tensor:
+        """The network's answer [1, 2, y, x] as an image consistent with the data, complex64 [1, y, x].
 
-        What the network took for noise, but the data say plainly, comes back.
+        In SNR units. What a network of gradient steps took for noise, but the data say plainly, comes back by
+        one exact step; the others end with one.
         """
         height, width = adjoint.shape[-2:]
         part = found[0, :, :height, :width] * self.scale
-        return self.last(adjoint, torch.complex(part[0], part[1])[None])
+        image = torch.complex(part[0], part[1])[None]
+        return image if design.consistency == "proximal" else self.last(adjoint, image)
 
-    def ready(self) -> "Setting":
-        """Itself, with all that is computed once computed."""
-        _ = self.sd, self.matrix
+    def ready(self, design: Design) -> "Setting":
+        """Itself, with all that is computed once for a network computed."""
+        _ = (self.sd, self.steps) if design.consistency == "proximal" else (self.sd, self.operator, self.last)
         return self
 
     def facts(self) -> dict[str, float]:
@@ -110,7 +128,6 @@ def settle(maps: CoilMaps, sampled: torch.Tensor, reference: Reference, encoding
         coils=coils,
         normal=normal,
         linear=proximal(normal, tikhonov(scale)),
-        last=proximal(normal, consistency(scale)),
         scale=scale,
     )
 

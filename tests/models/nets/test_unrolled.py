@@ -4,11 +4,11 @@ import pytest
 import torch
 
 from models.nets.unrolled import Design, Unrolled
-from models.operator import Coils, proximal
+from models.operator import Coils, multiply, proximal
 from models.train.coils import random_coils
 from models.train.fields import window
 
-Y, X = 32, 24
+Y, X, WEIGHT = 32, 24, 0.1
 DESIGNS = (
     Design(),
     Design(iterations=2, shared=True, consistency="proximal", regulariser="plain", widths=(8, 8, 8)),
@@ -24,7 +24,7 @@ def given():
     maps = random_coils(random, window(random, Y, X))
     maps = (maps / torch.linalg.vector_norm(maps, dim=0))[None]
     weights = (torch.arange(Y) % 2 == 0).float()
-    step = proximal(Coils.of(maps).normal(weights), 0.1)
+    step = proximal(Coils.of(maps).normal(weights), WEIGHT)
     generator = torch.Generator().manual_seed(0)
     linear, adjoint = torch.randn(2, 2, 2, Y, X, generator=generator)
     return linear, adjoint, step.channels(), step.sd()[None].expand(2, -1, -1, -1)
@@ -83,6 +83,28 @@ def test_a_gradient_step_without_regulariser_is_steepest_descent(given):
     product = torch.einsum("xij,bxj->bxi", full, columns).permute(0, 2, 1)
     expected = linear - 0.5 * (torch.stack([product.real, product.imag], 1) - adjoint)
     assert torch.allclose(found, expected, atol=1e-4)
+
+
+def test_a_proximal_step_without_regulariser_is_the_exact_one(given):
+    linear, adjoint, matrix, sd = given
+    net = model(Design(iterations=1, consistency="proximal"))
+    with torch.no_grad():
+        for weight in net.regularisers.parameters():
+            weight.zero_()
+        net.steps.copy_(torch.tensor([1.0, 0.0]))
+        found = net(linear, adjoint / WEIGHT, WEIGHT * matrix, sd)
+        expected = multiply(matrix, adjoint + WEIGHT * linear)
+    assert torch.allclose(found, expected, atol=1e-4)
+
+
+def test_a_longer_network_begins_as_the_shorter_one_that_lends_to_it(given):
+    short, long = model(Design(iterations=1)), model(Design(iterations=2), seed=1)
+    long.lend(short)
+    with torch.no_grad():
+        first, second, _ = long.course(*given)
+        assert torch.allclose(first, short.course(*given)[0], atol=1e-5)
+        moved = long._consistent(long.steps[1], first, given[1], given[2])[0]
+    assert torch.allclose(second, moved, atol=1e-5)
 
 
 def test_shared_iterations_have_the_weights_of_one():

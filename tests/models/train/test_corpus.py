@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 import torch
 
-from models.operator import Coils
+from models.operator import Coils, multiply
 from models.train import corpus
 from models.train.coils import estimate, low_resolution, random_coils
 from models.train.fields import window
 from models.train.images import FAMILIES, HELD_OUT
+from models.train.lesions import add_lesions
 from models.train.masks import Pattern, random_pattern, scattered, uniform
-from models.train.samples import SHARE, draw, observe
+from models.train.samples import RICH, SHARE, draw, kept, observe
 
 SHAPE = (48, 24)
 
@@ -26,9 +27,9 @@ def test_every_family_draws_images_that_are_finite_and_not_negative(family):
 
 
 def test_families_that_judge_do_not_train():
-    assert not set(SHARE) & set(HELD_OUT)
-    assert "other photograph" not in SHARE
-    assert sum(SHARE.values()) == pytest.approx(1)
+    for shares in (SHARE, RICH):
+        assert not set(shares) & {*HELD_OUT, "other photograph"}
+        assert sum(shares.values()) == pytest.approx(1)
 
 
 def test_the_same_seed_draws_the_same_sample():
@@ -52,10 +53,46 @@ def test_noise_has_the_map_that_the_sample_says():
 
 def test_signal_and_noise_add_up_to_the_linear_equations():
     sample = draw(np.random.default_rng(8), SHAPE, "tissues")
-    _, adjoint, matrix, _, target, _ = corpus.inputs(corpus.pack(sample))
+    _, adjoint, matrix, _, target, _ = corpus.inputs(corpus.pack(sample), exact=False)
     assert adjoint.shape == target.shape == (2, *SHAPE)
     normal = Coils.of(sample.maps[None]).normal(sample.weights)
     assert torch.allclose(matrix[..., : SHAPE[0]], normal.real, atol=2e-3)
+
+
+def test_the_exact_step_that_is_stored_solves_its_equations():
+    sample = draw(np.random.default_rng(8), SHAPE, "tissues")
+    weight = sample.exact.weight
+    linear, adjoint, matrix, *_ = (each[None] for each in corpus.inputs(corpus.pack(sample), exact=True))
+    found = multiply(matrix, adjoint + linear)[0]
+    normal = Coils.of(sample.maps[None]).normal(sample.weights)
+    image = torch.complex(found[0], found[1])
+    prior = torch.complex(linear[0, 0], linear[0, 1])
+    left = (normal @ image.T[..., None])[..., 0].T + weight * image
+    right = weight * (torch.complex(adjoint[0, 0], adjoint[0, 1]) + prior)
+    assert (left - right).abs().max() < 0.01 * right.abs().max()
+
+
+def test_of_the_noise_the_target_keeps_what_an_ordinary_scan_would_have_had():
+    assert kept(1000) == 1
+    assert kept(10) < 0.02
+    random = np.random.default_rng(0)
+    ordinary = np.exp(random.uniform(np.log(60), np.log(150), 200_000))
+    for peak in (30, 70, 100, 140):
+        assert kept(peak) == pytest.approx(np.minimum(1, (peak / ordinary) ** 2).mean(), abs=0.005)
+    sample = draw(random, SHAPE, "head", 100.0)
+    *_, target, _ = corpus.inputs(corpus.pack(sample), exact=True)
+    noise = (target - sample.target)[:, sample.maps.abs().amax(0) > 0] * sample.scale
+    share = float((sample.weights > 0).float().mean().sqrt())
+    assert float(noise.square().mean().sqrt()) == pytest.approx(sample.kept * share, rel=0.1)
+
+
+def test_lesions_are_small_and_keep_the_phase():
+    random = np.random.default_rng(2)
+    image = torch.polar(torch.ones(64, 48), torch.linspace(-1, 1, 48).expand(64, -1))
+    found = add_lesions(random, image)
+    assert torch.allclose(found.angle()[found.abs() > 0.1], image.angle()[found.abs() > 0.1], atol=1e-4)
+    changed = ((found - image).abs() > 0.02).float().mean()
+    assert 0.01 < float(changed) < 0.3
 
 
 def test_estimated_maps_equal_true_ones_up_to_phase_where_the_lines_resolve_them():
@@ -82,12 +119,12 @@ def test_patterns_hold_their_reference_lines_and_as_many_lines_as_their_accelera
 def test_shards_are_made_once_and_give_batches_of_all_samples(tmp_path, monkeypatch):
     monkeypatch.setattr(corpus, "SHARD", 4)
     told = []
-    corpus.make(tmp_path, 0, 2, [SHAPE, (40, 16)], told.append)
+    corpus.make(tmp_path, 0, 2, [SHAPE, (40, 16)], 1, told.append)
     before = (tmp_path / "00001.pt").stat().st_mtime_ns
-    corpus.make(tmp_path, 0, 2, [SHAPE, (40, 16)])
+    corpus.make(tmp_path, 0, 2, [SHAPE, (40, 16)], 1)
     assert told == [1, 2]
     assert (tmp_path / "00001.pt").stat().st_mtime_ns == before
-    found = list(corpus.batches(corpus.load(tmp_path, 1), 2, np.random.default_rng(0)))
+    found = list(corpus.batches(corpus.load(tmp_path, 1), 2, np.random.default_rng(0), exact=True))
     assert len(found) == 2
     assert found[0][0].shape == (2, 2, 40, 16)
     assert found[0][2].shape == (2, 16, 40, 80)

@@ -15,7 +15,8 @@ from gadgets.scan import Encoding, Limit, Scan, Space
 from models import runner, zoo
 from models.card import Card, Envelope, Weights
 from models.errors import ModelError
-from models.inputs import consistency, signal
+from models.inputs import consistency as behind
+from models.inputs import signal, trained
 from models.nets.unrolled import Design
 from models.nets.unrolled import Unrolled as Network
 from models.operator import Coils, dft, proximal
@@ -39,7 +40,7 @@ SCAN = Scan(encodings=(encoding(),))
 def model(tmp_path, monkeypatch):
     """A small random network under the name of the model that comes with the project."""
     torch.manual_seed(0)
-    design = Design(iterations=1, widths=(4, 4, 8))
+    design = Design(iterations=1, consistency="proximal", widths=(4, 4, 8))
     envelope = Envelope(
         acceleration=(1, 4),
         signal=(1, 1000),
@@ -219,21 +220,23 @@ def test_values_that_are_not_finite_never_leave(monkeypatch):
     assert torch.isfinite(torch.view_as_real(image.data)).all()
 
 
-def test_what_a_network_washes_out_comes_back_where_the_data_say_it(monkeypatch):
-    class Blank:
-        name, precision = "torch", "fp32"
-
-        def infer(self, inputs):
-            return torch.zeros_like(inputs[0])
-
-    monkeypatch.setattr(gadget, "serving", lambda *asked: (Blank(), ""))
+@pytest.mark.parametrize(("consistency", "rule"), [("proximal", trained), ("gradient", behind)])
+def test_what_a_network_washes_out_comes_back_where_the_data_say_it(consistency, rule, monkeypatch):
+    known = zoo.load("unrolled-2d")
+    design = replace(known.card.design, consistency=consistency)
+    network = Network(design).requires_grad_(requires_grad=False)
+    monkeypatch.setattr(network, "regularised", lambda index, image, *rest: torch.zeros_like(image))
+    if consistency == "gradient":
+        network.steps[-1] = 0
+    model = zoo.Model(card=replace(known.card, design=design), network=network, sha256=consistency)
+    monkeypatch.setattr(runner, "_known", {"unrolled-2d": model})
     reference, maps, frame = scanned()
     image, _, _ = run((reference, maps, frame))
     coils = Coils.of(maps.data[:, :, 0])
     weights = frame.sampled[0, 0, 0, 0].float()
     low = coils.adjoint(reference_lines(reference), torch.ones(Y))
-    last = proximal(coils.normal(weights), consistency(signal(low, coils.maps)))
-    expected = last(coils.adjoint(frame.data[0, 0, 0, :, 0], weights)) * image.meta["ScansideScale"]
+    exact = proximal(coils.normal(weights), rule(signal(low, coils.maps)))
+    expected = exact(coils.adjoint(frame.data[0, 0, 0, :, 0], weights)) * image.meta["ScansideScale"]
     assert torch.allclose(image.data[0], expected, atol=1e-3)
 
 
