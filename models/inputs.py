@@ -1,5 +1,7 @@
 """What an unrolled network is fed, in training as on a scanner: it follows from maps, lines and data."""
 
+import math
+
 import torch
 
 PRIOR = 8.0
@@ -39,7 +41,8 @@ def consistency(scale: float) -> float:
 
 def trained(scale: float) -> float:
     """The weight of the image in the exact steps inside of a network."""
-    return min(max(EXACT / max(scale, 1e-6) ** 1.5, 0.02), 20.0)
+    power = max(scale, 1e-6) * math.sqrt(max(scale, 1e-6))
+    return min(max(EXACT / power, 0.02), 20.0)
 
 
 def two_channels(image: torch.Tensor) -> torch.Tensor:

@@ -19,6 +19,7 @@ from gadgets.recon.sense.gadget import unit
 from gadgets.recon.sense.pairing import Key, pairs
 from gadgets.scan import Scan
 from models.errors import ModelError
+from models.nets.unrolled import Design
 from models.precision import Precision
 from models.runner import Backend, serving, shared, start
 from models.zoo import Inputs, Model
@@ -142,7 +143,7 @@ class _State:
         sampled = foreseen(reference, encoding) if reference else None
         if reference is not None and sampled is not None:
             found = settle(maps, sampled, reference, encoding)
-            self._keep(found if isinstance(model, ModelError) else found.ready(model[0].card.design))
+            self._keep(found if isinstance(model, ModelError) else found.ready(_design(model[0])))
 
     def setting(self, frame: Frame, maps: CoilMaps) -> tuple[Setting, bool]:
         """The setting of a frame, and whether it is used for the first time."""
@@ -173,7 +174,7 @@ class _State:
             [str(model)] if isinstance(model, ModelError) else _faults(model[0], setting, frame.source.notes)
         )
         if not isinstance(model, ModelError) and not faults:
-            design = model[0].card.design
+            design = _design(model[0])
             given = self._infer(*model, setting.inputs(adjoint, linear, design))
             found = setting.image(given, adjoint, design)
             if bool(torch.isfinite(torch.view_as_real(found)).all()):
@@ -210,6 +211,7 @@ class _State:
         if self.loaded is None:
             try:
                 model = shared(self.gadget.model)
+                _design(model)
                 backend, self.reason = serving(model, self.gadget.backend, self.gadget.precision)
                 self.loaded = model, backend
             except ModelError as error:
@@ -221,6 +223,13 @@ class _State:
         new = text not in self.said
         self.said.add(text)
         return new
+
+
+def _design(model: Model) -> Design:
+    """What the network looks like. Raises ModelError for one that is not unrolled."""
+    if not isinstance(model.card.design, Design):
+        raise ModelError(f"model {model.card.name} is for {model.card.task}, expected an unrolled network")
+    return model.card.design
 
 
 def _faults(model: Model, setting: Setting, notes: Notes) -> list[str]:
