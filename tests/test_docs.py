@@ -124,6 +124,11 @@ def test_every_meta_attribute_of_our_own_stands_in_the_document_of_the_protocol(
     assert sorted(name for name in named if f"`{name}`" not in document) == []
 
 
+def test_the_package_of_the_document_is_made(tmp_path):
+    printed = shell(tmp_path, code("deploy.md", "sh")[-1])
+    assert "OpenRecon_site_cartesianfft_V" in printed
+
+
 def test_every_word_of_the_command_stands_in_the_readme():
     from server.cli import COMMANDS
 
