@@ -17,6 +17,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from server import paths
 from server.access import Admission
 from server.asking import Queue
@@ -24,6 +26,7 @@ from server.backlog import Backlog
 from server.control.voice import Voice
 from server.dependencies import query as dependencies
 from server.dependencies.store import site_store
+from server.dicom.destination import Worklist
 from server.errors import ProtocolError, ScansideError
 from server.hand import Hand
 from server.identifiers import identifiers, without
@@ -206,7 +209,8 @@ class Keeper:
             chains=None if self._admission.chains is None else tuple(self._admission.chains),
             config_text=self._admission.config_text,
             expiry=settings.expiry,
-            archives=tuple((each.name, each.folder is None) for each in settings.archives),
+            archives=tuple((each.name, each.identified, each.deidentify) for each in settings.archives),
+            worklist=TypeAdapter(Worklist).dump_json(settings.worklist).decode() if settings.worklist else "",
         )
         spool = self._entry.fileno() if self._entry.fileno() >= 0 else None
         self._voice.say(

@@ -60,8 +60,12 @@ class Orders:
     expiry: float = 0.0
     """How long measurements for later scans are kept [s]."""
 
-    archives: tuple[tuple[str, bool], ...] = ()
-    """Archives that get the images: name, and whether it takes only what belongs to a patient."""
+    archives: tuple[tuple[str, bool, bool], ...] = ()
+    """Archives that get the images: name, whether it takes only what belongs to a patient, and whether it
+    gets objects without identity."""
+
+    worklist: str = ""
+    """Who knows what a header does not say, as JSON."""
 
 
 @dataclass(frozen=True)

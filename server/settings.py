@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from server import paths
-from server.dicom.destination import Archive
+from server.dicom.destination import Archive, Worklist
 from server.errors import ScansideError
 from server.external.programs import Programs
 from server.peers import Folders, Networks, Peer
@@ -136,6 +136,9 @@ class Settings:
 
     archives: tuple[Archive, ...] = ()
     """Where images go beside the scanner; none: to the scanner only."""
+
+    worklist: Worklist | None = None
+    """The modality worklist that is asked for what a header lacks of patient and study; none: nobody is."""
 
     limits: Limits = field(default_factory=Limits)
     """The largest messages that are believed [bytes], by kind."""

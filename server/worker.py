@@ -15,10 +15,13 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from server import paths
 from server.access import Admission
 from server.dependencies.store import site_store
 from server.dicom.archiving import Archiving, Wanted
+from server.dicom.destination import Worklist
 from server.errors import ProtocolError, ScansideError
 from server.identifiers import identifiers
 from server.link import Frame, Link, Orders, Say
@@ -99,8 +102,12 @@ def _admission(orders: Orders) -> Admission:
 def _archiving(orders: Orders) -> Archiving | None:
     if not orders.archives:
         return None
-    wanted = [Wanted(name=name, identified=identified) for name, identified in orders.archives]
-    return Archiving(folder=paths.outbox(), wanted=wanted, session=orders.name)
+    wanted = [
+        Wanted(name=name, identified=identified, deidentify=deidentify)
+        for name, identified, deidentify in orders.archives
+    ]
+    worklist = TypeAdapter(Worklist).validate_json(orders.worklist) if orders.worklist else None
+    return Archiving(folder=paths.outbox(), wanted=wanted, session=orders.name, worklist=worklist)
 
 
 def _report(link: Link, session: Session) -> None:

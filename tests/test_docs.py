@@ -210,13 +210,13 @@ def filled(page, **tables):
 
 
 def deployed():
-    from server.dicom.destination import Archive
+    from server.dicom.destination import Archive, Worklist
     from server.external.programs import Program
     from server.peers import Peer
     from server.settings import Settings
 
     made = {"settings": table(Settings, flags()), "peers": table(Peer), "external": table(Program)}
-    made |= {"archives": table(Archive)}
+    made |= {"archives": table(Archive), "worklist": table(Worklist)}
     return filled("deploy.md", **made)
 
 

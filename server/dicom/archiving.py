@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from gadgets.data import Image
 from gadgets.scan import Scan
-from server.errors import DicomError
+from server.dicom.destination import Worklist
+from server.errors import ScansideError
 
 if TYPE_CHECKING:
     from server.dicom.sink import Sink
@@ -23,6 +24,9 @@ class Wanted:
     identified: bool
     """It takes only objects that belong to a patient and a study."""
 
+    deidentify: bool = False
+    """It gets them without identity."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Archiving:
@@ -33,6 +37,8 @@ class Archiving:
 
     wanted: Sequence[Wanted]
     session: str
+    worklist: Worklist | None = None
+    """Who knows what a header does not say."""
 
 
 class Copies:
@@ -49,8 +55,8 @@ class Copies:
         from server.dicom.sink import Sink
 
         self._sink = Sink(self._archiving, scan, xml, recipe, chain)
-        if self._sink.refusal:
-            self._tell(self._sink.refusal, "warning")
+        self._sink.tell = lambda text: self._tell(text, "warning")
+        self._sink.begin()
 
     def take(self, image: Image) -> None:
         """Keep an image that leaves."""
@@ -58,7 +64,7 @@ class Copies:
             return
         try:
             self._sink.take(image)
-        except (OSError, DicomError, ValueError) as error:
+        except (OSError, ScansideError, ValueError) as error:
             self._give_up(error)
 
     def end(self, *, complete: bool) -> None:
@@ -67,10 +73,10 @@ class Copies:
             return
         try:
             if complete:
-                self._sink.finish(lambda text: self._tell(text, "warning"))
+                self._sink.finish()
             else:
                 self._sink.abandon()
-        except (OSError, DicomError) as error:
+        except (OSError, ScansideError, ValueError) as error:
             self._give_up(error)
 
     def _give_up(self, error: Exception) -> None:

@@ -8,9 +8,9 @@ from pydicom.dataset import Dataset
 from pynetdicom import AE, evt
 from pynetdicom.sop_class import StorageCommitmentPushModel  # type: ignore[attr-defined]
 
+from server.dicom.association import answering, associate
 from server.dicom.destination import Archive
 from server.dicom.outbox import Entry, Outbox
-from server.dicom.store import associate
 from server.dicom.uids import uid
 
 log = logging.getLogger(__name__)
@@ -46,6 +46,7 @@ def listen(outbox: Outbox, archive: Archive, host: str = "127.0.0.1") -> Any:  #
     return entity.start_server(
         (host, archive.commitment_port),
         block=False,
+        ssl_context=answering(archive),
         evt_handlers=[(evt.EVT_N_EVENT_REPORT, _answered, [outbox.folder, archive])],
     )
 

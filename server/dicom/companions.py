@@ -47,7 +47,7 @@ class Companions:
             raise DicomError(f"maps, labels and reports of one scan hold more than {MOST >> 20} MiB")
         self.images.append(image)
 
-    def made(self, tell: Callable[[str], None]) -> Iterator[Dataset]:
+    def made(self, tell: Callable[[str], object]) -> Iterator[Dataset]:
         """Their objects; ``tell`` hears of what cannot be one, and why."""
         for name, wanted, make in (
             ("parametric map", is_map, parametric_maps),
@@ -60,7 +60,7 @@ class Companions:
                     tell(f"series {number} becomes no {name}: {_reason(error)}")
         yield from self._reports(tell)
 
-    def _reports(self, tell: Callable[[str], None]) -> Iterator[Dataset]:
+    def _reports(self, tell: Callable[[str], object]) -> Iterator[Dataset]:
         evidence = [each.read() for each in [k for k in self.kept if k.main][:EVIDENCE]]
         for number, images in self._series(lambda each: carries(each) or is_capture(each)).items():
             try:

@@ -1,4 +1,4 @@
-"""Where objects go: an archive that takes them by C-STORE, or a folder; ``[[archives]]`` in the settings."""
+"""Where objects go, and where identities come from; ``[[archives]]`` and ``[worklist]`` in the settings."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +8,8 @@ from pydantic import ConfigDict, Field
 
 Title = Annotated[str, Field(min_length=1, max_length=16, pattern=r"^[^\\\x00-\x1f]+$")]
 """An application entity's title."""
+
+Port = Annotated[int, Field(ge=1, le=65535)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,10 +24,16 @@ class Archive:
     folder: Path | None = None
     """Write the objects there, as STUDY/SERIES/OBJECT.dcm by their UIDs; then nothing is sent."""
 
-    host: str = ""
-    """Where it listens."""
+    url: str = ""
+    """Send them by DICOMweb (STOW-RS) to this address, `https://pacs.site/dicom-web`."""
 
-    port: Annotated[int, Field(ge=1, le=65535)] = 104
+    authorization: Path | None = None
+    """A file with the Authorization header for it, for this user alone to read."""
+
+    host: str = ""
+    """Send them by C-STORE: where it listens."""
+
+    port: Port = 104
     """On which port."""
 
     title: Title = "ARCHIVE"
@@ -49,10 +57,53 @@ class Archive:
     tls_key: Path | None = None
     """Its key; in the certificate's file when None."""
 
+    deidentify: bool = False
+    """It gets objects without identity (PS3.15, basic profile), patients and UIDs named by the site's key."""
+
     attempts: Annotated[int, Field(ge=1)] = 30
     """How often an object is tried before it counts as expired."""
 
     def __post_init__(self) -> None:
-        """Refuse an entry that names no place, or two."""
-        if (self.folder is None) == (not self.host):
-            raise ValueError(f"archive {self.name!r} needs a folder or a host, and not both")
+        """Refuse an entry that names no place or two, or asks for what there is not."""
+        if sum(map(bool, (self.folder, self.url, self.host))) != 1:
+            raise ValueError(f"archive {self.name!r} needs a folder, a url or a host, and only one of them")
+        if self.commitment and not self.host:
+            raise ValueError(f"archive {self.name!r}: storage commitment needs a host")
+        if self.url and not self.url.startswith(("http://", "https://")):
+            raise ValueError(f"archive {self.name!r}: the url must begin with http:// or https://")
+
+    @property
+    def identified(self) -> bool:
+        """It takes only objects that belong to a patient and a study."""
+        return self.folder is None and not self.deidentify
+
+
+@dataclass(frozen=True, kw_only=True)
+class Worklist:
+    """A modality worklist (C-FIND), which knows what a scan's header does not say."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    host: str
+    """Where it listens."""
+
+    port: Port = 104
+    """On which port."""
+
+    title: Title = "WORKLIST"
+    """Its application entity title."""
+
+    own_title: Title = "SCANSIDE"
+    """Ours, as it knows us."""
+
+    tls_ca: Path | None = None
+    """Authority of its certificate; with it the connection is under TLS."""
+
+    tls_cert: Path | None = None
+    """Our own certificate, where it wants to know who we are."""
+
+    tls_key: Path | None = None
+    """Its key; in the certificate's file when None."""
+
+    patience: Annotated[float, Field(gt=0, le=60)] = 5.0
+    """Seconds that it may take to answer; later images of the scan wait so long."""

@@ -25,6 +25,7 @@ PATIENCE = 30.0
 
 def work(folder: Path, archives: Sequence[Archive], stop: threading.Event) -> None:
     """Empty the outbox in ``folder`` until told to stop."""
+    sweep(folder)
     threads = [
         threading.Thread(target=_serve, args=(folder, each, stop), name=each.name, daemon=True)
         for each in archives
@@ -34,6 +35,13 @@ def work(folder: Path, archives: Sequence[Archive], stop: threading.Event) -> No
     stop.wait()
     for thread in threads:
         thread.join(5.0)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what workers drafted that were killed: their scans are in the spool."""
+    for draft in (folder / "drafts").glob("*"):
+        if not Path(f"/proc/{draft.name}").exists():
+            shutil.rmtree(draft, ignore_errors=True)
 
 
 def _serve(folder: Path, archive: Archive, stop: threading.Event) -> None:

@@ -36,14 +36,15 @@ class Scripted:
         return 0x0000, None
 
     @contextmanager
-    def serving(self, port=0):
+    def serving(self, port=0, tls=None):
         entity = AE(ae_title=self.title)
         entity.require_called_aet = True
         for each in (MRImageStorage, Verification, StorageCommitmentPushModel):
             entity.add_supported_context(each)
         handlers = [(evt.EVT_C_STORE, self.store), (evt.EVT_ACCEPTED, self.opened)]
         handlers.append((evt.EVT_N_ACTION, self.action))
-        server = entity.start_server(("127.0.0.1", port), block=False, evt_handlers=handlers)
+        place = ("127.0.0.1", port)
+        server = entity.start_server(place, block=False, evt_handlers=handlers, ssl_context=tls)
         self.port = server.server_address[1]
         try:
             yield self

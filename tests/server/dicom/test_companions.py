@@ -70,9 +70,11 @@ def built(folder):
     told = []
     archiving = Archiving(folder=folder, wanted=[Wanted(name="pacs", identified=True)], session="s")
     sink = Sink(archiving, source().scan, HEADER, "Fourier()", "perfusion")
+    sink.tell = told.append
+    sink.begin()
     for each in scan():
         sink.take(each)
-    sink.finish(told.append)
+    sink.finish()
     assert told == []
     return folder
 
@@ -205,13 +207,15 @@ def test_two_planes_in_one_place_become_no_map_and_the_rest_goes(tmp_path):
     told = []
     archiving = Archiving(folder=tmp_path, wanted=[Wanted(name="pacs", identified=False)], session="s")
     sink = Sink(archiving, source().scan, HEADER, "Fourier()")
+    sink.tell = told.append
+    sink.begin()
     meta = {"ScansideQuantity": "mbf", "ScansideUnit": "ml/min/g"}
     (one,) = slices(FLOW, 5, meta=meta, count=1)
     sink.take(one)
     other = one.head.copy()
     other["image_index"] = 2
     sink.take(replace(one, head=other))
-    assert sink.finish(told.append) == 2
+    assert sink.finish() == 2
     assert told == ["series 5 becomes no parametric map: two planes of one moment lie in one place"]
 
 
@@ -219,9 +223,11 @@ def test_numbers_that_cannot_be_read_are_said_and_the_picture_goes(tmp_path):
     told = []
     archiving = Archiving(folder=tmp_path, wanted=[Wanted(name="pacs", identified=False)], session="s")
     sink = Sink(archiving, source().scan, HEADER, "Fourier()")
+    sink.tell = told.append
+    sink.begin()
     for each in slices(noise(3, 1, 24, 100), 400, role="report", meta={"ScansideReport": "{"}, count=1):
         sink.take(each)
-    assert sink.finish(told.append) == 1
+    assert sink.finish() == 1
     assert "cannot be read" in " ".join(told) or "no structured report" in told[0]
 
 

@@ -1,6 +1,7 @@
 """Nothing lost, nothing doubled, nothing tried in vain, whatever the archive does."""
 
 import itertools
+import ssl
 import time
 from pathlib import Path
 
@@ -12,8 +13,10 @@ from server.dicom.image import objects
 from server.dicom.office import file
 from server.dicom.outbox import Outbox
 from server.dicom.sink import Sink
-from server.dicom.store import deliver, echo, verdict
+from server.dicom.store import deliver, echo
+from server.dicom.verdict import verdict
 from server.errors import DicomError
+from tests.server.certificates import authority
 from tests.server.dicom.archive import Scripted
 from tests.server.dicom.test_objects import image, noise, source
 
@@ -178,7 +181,7 @@ def test_a_newer_table_is_refused(tmp_path):
 
 
 def test_an_archive_is_a_folder_or_a_host():
-    with pytest.raises(ValueError, match="folder or a host"):
+    with pytest.raises(ValueError, match="only one of them"):
         Archive(name="both", host="127.0.0.1", folder=Path("/x"))
 
 
@@ -190,7 +193,11 @@ HEADER = """<ismrmrdHeader xmlns="http://www.ismrm.org/ISMRMRD"><subjectInformat
 def sink(folder, xml=HEADER):
     wanted = [Wanted(name="pacs", identified=True), Wanted(name="folder", identified=False)]
     archiving = Archiving(folder=folder, wanted=wanted, session="s1")
-    return Sink(archiving, source().scan, xml, "Fourier()")
+    made = Sink(archiving, source().scan, xml, "Fourier()")
+    made.told = []
+    made.tell = made.told.append
+    made.begin()
+    return made
 
 
 def test_the_objects_of_a_complete_scan_reach_the_outbox_together(tmp_path):
@@ -217,8 +224,8 @@ def test_nothing_of_a_failed_scan_reaches_an_archive(tmp_path):
 
 def test_an_orphan_goes_to_folders_only_and_the_reason_names_what_lacks(tmp_path):
     one = sink(tmp_path, "<ismrmrdHeader xmlns='http://www.ismrm.org/ISMRMRD'/>")
-    assert "PatientID" in one.refusal
-    assert "pacs" in one.refusal
+    assert "PatientID" in one.told[0]
+    assert "pacs" in one.told[0]
     one.take(image(noise(1, 1, 8, 8)))
     one.finish()
     assert [each.archive for each in Outbox(tmp_path).entries()] == ["folder"]
@@ -237,3 +244,21 @@ def test_a_full_disk_costs_the_archive_its_objects_and_the_scanner_nothing(tmp_p
     copies.end(complete=True)
     assert len(said) == 1
     assert said[0][1] == "warning"
+
+
+def test_under_tls_objects_go_to_whom_the_authority_knows_and_to_no_other(outbox, tmp_path):
+    trusted, stranger = authority(tmp_path, "site"), authority(tmp_path, "stranger")
+    cert, key = trusted.issue("archive")
+    ours, our_key = trusted.issue("us")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(trusted.ca))
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_cert_chain(cert, key)
+    filled(outbox)
+    with Scripted().serving(tls=context) as archive:
+        wrong = pacs(archive.port, tls_ca=stranger.ca, tls_cert=ours, tls_key=our_key)
+        deliver(outbox, wrong)
+        assert states(outbox) == ["built"] * 3
+        assert archive.taken == []
+        outbox.retry()
+        deliver(outbox, pacs(archive.port, tls_ca=trusted.ca, tls_cert=ours, tls_key=our_key))
+    assert states(outbox) == ["sent"] * 3
