@@ -29,7 +29,7 @@ def add(words: "argparse._SubParsersAction[Any]") -> None:
     own.add_argument(
         "--matrix", type=matrix, metavar="N | NXxNY", help="pixels of the image (256; perfusion 192x144)"
     )
-    own.add_argument("--coils", type=int, default=8, help="receive channels (%(default)s)")
+    own.add_argument("--coils", type=int, help="receive channels (8; perfusion 12)")
     own.add_argument("--repetitions", type=int, default=1, help="each a tenth brighter (%(default)s)")
     own.add_argument(
         "--slices", type=int, help="of heads (1), each a little smaller and turned; of a heart (all)"
@@ -166,7 +166,7 @@ def _protocol(options: argparse.Namespace) -> "Protocol":
     return Protocol(
         sampling=sampling,
         columns=columns,
-        coils=options.coils,
+        coils=8 if options.coils is None else options.coils,
         oversampling=options.oversampling,
         echo=options.asymmetric_echo,
         snr=options.snr,

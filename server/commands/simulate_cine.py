@@ -100,7 +100,7 @@ def _cine(options: argparse.Namespace) -> "Cine":
     scan = Protocol(
         sampling=sampling,
         columns=columns,
-        coils=options.coils,
+        coils=8 if options.coils is None else options.coils,
         pixel=WIDTH / columns,
         thickness=thickness,
         gap=gap,

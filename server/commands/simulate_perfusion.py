@@ -39,7 +39,7 @@ def run(options: argparse.Namespace) -> int:
     from server.perfusion import describe_perfusion, runs, truth, waveforms
 
     study = _study(options)
-    simulation = simulate_perfusion(study, options.cnr, options.coils, options.seed)
+    simulation = simulate_perfusion(study, options.cnr, options.coils or 12, options.seed)
     count = write_scan(
         writable(options.output),
         write_header(describe_perfusion(simulation, options.kind)),

@@ -9,9 +9,9 @@ import torch
 from numpy.typing import NDArray
 
 from models.simulation.cine.acquire import transform
-from models.simulation.coils import ring
 from models.simulation.noise import correlated, mixing
 from models.simulation.perfusion.appearance import Look, look, picture, strengths
+from models.simulation.perfusion.array import array
 from models.simulation.perfusion.plan import plan_perfusion
 from models.simulation.perfusion.scene import MUSCLE, Scene, scene, segmented
 from models.simulation.perfusion.sequence import Train
@@ -68,7 +68,7 @@ class PerfusionSimulation:
 
     study: Study
     cnr: float
-    coils: int = 8
+    coils: int = 12
     oversampling: int = 2
     dwell: float = 2.5e-6
     noise_dwell: float = 5e-6
@@ -145,7 +145,7 @@ def camera(simulation: PerfusionSimulation, index: int) -> Camera:
     where = scene(study, index, halves=True)
     x, y = where.plane.offsets()
     volume = (sequence.muscle.matrix[0] / train.matrix[0]) ** 2
-    coils = ring(simulation.coils, sequence.fov).at(x, y).to(torch.complex64)
+    coils = array(simulation.coils, sequence.fov, x, y)
     return Camera(
         where=where,
         train=train,
@@ -156,7 +156,9 @@ def camera(simulation: PerfusionSimulation, index: int) -> Camera:
     )
 
 
-def simulate_perfusion(study: Study, cnr: float = 12.0, coils: int = 8, seed: int = 0) -> PerfusionSimulation:
+def simulate_perfusion(
+    study: Study, cnr: float = 12.0, coils: int = 12, seed: int = 0
+) -> PerfusionSimulation:
     """The scan of a study; equal descriptions give equal samples.
 
     ``cnr``: peak enhancement of healthy muscle under stress over the sd of the noise behind the parallel
@@ -181,7 +183,7 @@ def _clear(study: Study, coils: int, mix: torch.Tensor) -> float:
     """Signal over noise sd in the muscle, of a signal of 1 with noise of ``mix``, after acceleration."""
     where = scene(study, study.sequence.slices // 2)
     x, y = where.plane.offsets()
-    maps = ring(coils, study.sequence.fov).at(x, y).to(torch.complex64) * shading(where)
+    maps = array(coils, study.sequence.fov, x, y) * shading(where)
     white = whitened(maps[None], mix)[0]
     held = where.shares(0.0)
     clear = _unfolded(white, held.of(0) < 1, study.sequence.muscle.acceleration)
