@@ -27,7 +27,8 @@ NAMES = (
     "tls",
     "cartesian_speed",
     "cartesian_truth",
-    "sense_noise",
+    "partial_truth",
+    "noise",
     "unrolled_quality",
     "failures",
 )

@@ -41,25 +41,49 @@ def run() -> Iterator[Figure]:
     truth = root_sum_of_squares(to_image(full, (-2, -1))).numpy()
     inside = truth > 0.1 * np.quantile(truth, 0.99)
     masks = {f"R={factor}": uniform(full.shape[1:], factor) for factor in (2, 3, 4)}
-    cases = {name: (full, mask, False) for name, mask in masks.items()}
-    cases["Poisson R=4"] = (full, poisson(full.shape[1:], 4.0), True)
-    cases["2 x 2, one partition"] = (below, (below.abs().sum(0) > 0).float(), True)
-    for name, (lines, mask, sparse) in cases.items():
-        yield from _case(name, lines * mask, mask, truth, inside, sparse=sparse)
+    partial = uniform(full.shape[1:], 2)
+    partial[: full.shape[1] // 4] = 0
+    masks |= {"R=2, 6/8": partial, "Poisson R=4": poisson(full.shape[1:], 4.0)}
+    cases = {name: (full, mask) for name, mask in masks.items()}
+    cases["2 x 2, one partition"] = (below, (below.abs().sum(0) > 0).float())
+    for name, (lines, mask) in cases.items():
+        yield from _case(name, lines * mask, mask, truth, inside)
+
+
+Row = tuple[str, str, float, float, float]
+"""Whose, which way, NRMSE, SSIM, weight."""
 
 
 def _case(
-    name: str,
-    lines: torch.Tensor,
-    mask: torch.Tensor,
-    truth: NDArray[Any],
-    inside: NDArray[np.bool_],
-    *,
-    sparse: bool,
+    name: str, lines: torch.Tensor, mask: torch.Tensor, truth: NDArray[Any], inside: NDArray[np.bool_]
 ) -> Iterator[Figure]:
-    maps = estimate_maps(lines, mask, noise=1.0)
+    rows = _ours(lines, mask, truth, inside)
     density = float(mask.mean()) ** 0.5
-    tasks, peers = _tasks(lines, mask, tuple(level * density for level in LEVELS), sparse=sparse)
+    tasks, peers = _tasks(lines, mask, tuple(level * density for level in LEVELS))
+    for (peer, way, weights), found in zip(peers, tasks, strict=True):
+        images = [(weight, image) for weight, (image, _) in zip(weights, found, strict=True)]
+        rows.append((peer, way, *_best(images, truth, inside)))
+    for peer, way, error, alike, weight in rows:
+        yield Figure(name=f"{name}: {peer}, {way}", value=error, note=f"SSIM {alike:.4f}, weight {weight:g}")
+    for kind in ("L2", "wavelet"):
+        own, others = (
+            [row for row in rows if row[1].startswith(kind) and (row[0] == "scanside") == ours]
+            for ours in (True, False)
+        )
+        plain = [row for row in own if row[1] == kind]
+        for told, some in ((kind, plain), (f"{kind} with prior", own))[: len(own)]:
+            error = min(row[2] for row in some) / min(row[2] for row in others)
+            alike = max(row[3] for row in some) / max(row[3] for row in others)
+            yield Figure(name=f"{name}: {told}, NRMSE over the best other's", value=error, limit=1.01)
+            yield Figure(
+                name=f"{name}: {told}, SSIM over the best other's", value=alike, limit=0.99, sense="at least"
+            )
+
+
+def _ours(
+    lines: torch.Tensor, mask: torch.Tensor, truth: NDArray[Any], inside: NDArray[np.bool_]
+) -> list[Row]:
+    maps = estimate_maps(lines, mask, noise=1.0)
     power = expected_power(lines, maps, mask)
     ways: dict[str, tuple[tuple[float, ...], Callable[[float], torch.Tensor]]] = {
         "L2": (RIDGES, lambda weight: sense(lines, maps, mask, ridge=weight, iterations=30)),
@@ -73,21 +97,10 @@ def _case(
     for way, (weights, work) in ways.items():
         images = [(weight, work(weight)[0, 0].numpy()) for weight in weights]
         rows.append(("scanside", way, *_best(images, truth, inside)))
-    for (peer, way, weights), found in zip(peers, tasks, strict=True):
-        images = [(weight, image) for weight, (image, _) in zip(weights, found, strict=True)]
-        rows.append((peer, way, *_best(images, truth, inside)))
-    others = [row for row in rows if row[0] != "scanside"]
-    for peer, way, error, alike, weight in rows:
-        same = [row[2] for row in others if (row[1] == "wavelet") == (way == "wavelet")]
-        limit = 1.01 * min(same) if peer == "scanside" and same else None
-        note = f"SSIM {alike:.4f}, weight {weight:g}"
-        yield Figure(name=f"{name}: {peer}, {way}", value=error, limit=limit, note=note)
-    if same := [row[3] for row in others]:
-        best = max(row[3] for row in rows if row[0] == "scanside")
-        yield Figure(name=f"{name}: best SSIM", value=best, limit=0.99 * max(same), sense="at least")
+    return rows
 
 
-def _tasks(lines: torch.Tensor, mask: torch.Tensor, levels: tuple[float, ...], *, sparse: bool) -> Any:  # noqa: ANN401
+def _tasks(lines: torch.Tensor, mask: torch.Tensor, levels: tuple[float, ...]) -> Any:  # noqa: ANN401
     arrays = {"lines": lines.numpy(), "mask": mask.numpy()}
     makers = [Task(peer=peer, what="maps", lines="lines", mask="mask") for peer in ("bart", "sigpy")]
     for task, found in zip(makers, answers(makers, arrays, times=0, threads=THREADS), strict=True):
@@ -98,11 +111,10 @@ def _tasks(lines: torch.Tensor, mask: torch.Tensor, levels: tuple[float, ...], *
         Task(peer=peer, what="cg", lines="lines", mask="mask", maps=peer, weights=RIDGES, iterations=30)
         for peer in PEERS
     ]
-    if sparse:
-        tasks += [
-            Task(peer=peer, what="l1", lines="lines", mask="mask", maps=peer, weights=levels, iterations=50)
-            for peer in PEERS
-        ]
+    tasks += [
+        Task(peer=peer, what="l1", lines="lines", mask="mask", maps=peer, weights=levels, iterations=50)
+        for peer in PEERS
+    ]
     peers = [
         (task.peer, "wavelet", LEVELS) if task.what == "l1" else (task.peer, "L2", RIDGES) for task in tasks
     ]
