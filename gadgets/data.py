@@ -57,6 +57,9 @@ class Block(Readouts):
     transformed: bool = False
     """The last axis is the position along the readout (x), no longer k0."""
 
+    saturated: NDArray[np.bool_] | None = None
+    """Which readouts the receiver clipped, [readout]; None: none that is known."""
+
 
 class Noise(Readouts):
     """Readouts without excitation."""

@@ -45,6 +45,9 @@ class Buffer:
     """How many of them are there."""
 
     flagged: int = 0
+    saturated: int = 0
+    """Readouts that the receiver clipped."""
+
     referenced: bool = False
     """All its reference lines are known to be there."""
 
@@ -114,6 +117,7 @@ class Buffer:
         Raises DataError for a line that is there already.
         """
         self.size += len(chosen)
+        self.saturated += rows.saturated(chosen)
         imaging = chosen[rows.imaging[chosen]]
         try:
             if len(imaging):
@@ -171,13 +175,14 @@ class Buffer:
         """The finished buffer, with more notes."""
         data, sampled = self.lines()
         assert self.head is not None
+        clipped = {"ScansideSaturated": self.saturated} if self.saturated else {}
         return Kspace(
             data=torch.from_numpy(data)[None, None, None],
             sampled=torch.from_numpy(sampled)[None, None, None],
             head=self.head.reshape(1, 1, 1),
             encoding=self.layout.encoding,
             transformed=self.transformed,
-            notes={**self.notes, **notes},
+            notes={**self.notes, **clipped, **notes},
         )
 
 

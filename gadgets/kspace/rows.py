@@ -69,6 +69,11 @@ class Rows:
             notes=block.notes,
         )
 
+    def saturated(self, rows: Indices) -> int:
+        """How many of these rows the receiver clipped."""
+        marks = self.block.saturated
+        return 0 if marks is None else int(marks[rows].sum())
+
 
 def read(block: Block, layout: Layout, trigger: str, before: int) -> Rows:
     """The lines of a block.

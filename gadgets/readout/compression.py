@@ -34,7 +34,7 @@ class CompressCoils(Gadget):
     """
 
     channels: Annotated[int, Field(ge=1)] | None = None
-    """How many virtual channels; by ``threshold`` when None."""
+    """How many virtual channels, where there are as many; by ``threshold`` when None."""
 
     threshold: Annotated[float, Field(ge=0, lt=1)] = 0.002
     """Virtual channels with less energy, relative to the first, are left out; the first slice decides."""
@@ -51,7 +51,7 @@ class CompressCoils(Gadget):
     def process(self, stream: Iterable[Block], scan: Scan) -> Iterator[Block]:
         """The blocks in their order, with fewer channels.
 
-        Raises DataError for fewer channels than are asked for, or to be left as they are.
+        Raises DataError where there are no channels beside those that stay as they are.
         """
         state = _State(gadget=self, scan=scan)
         for block in stream:
@@ -118,15 +118,15 @@ class _State:
         ]
         samples = torch.from_numpy(np.stack(lines))
         combined = samples.shape[1] - self.gadget.uncombined
-        if combined < (self.gadget.channels or 1):
+        if combined < 1:
             raise DataError(
-                f"CompressCoils needs {self.gadget.channels or 1} channels beside {self.gadget.uncombined} "
-                f"that stay as they are, got {samples.shape[1]}"
+                f"CompressCoils needs a channel beside {self.gadget.uncombined} that stay as they are, "
+                f"got {samples.shape[1]}"
             )
         vectors, energy = components(samples[:, :combined], geometric=self.gadget.geometric)
         if self.kept is None:
             enough = int((energy > self.gadget.threshold * energy[0]).sum())
-            self.kept = self.gadget.channels or max(enough, 1)
+            self.kept = min(self.gadget.channels or max(enough, 1), combined)
         matrix = aligned(vectors[:, : self.kept])
         size = matrix.shape[1:]
         whole = matrix.new_zeros((len(matrix), size[0] + self.gadget.uncombined, samples.shape[1]))

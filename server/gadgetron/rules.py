@@ -78,6 +78,16 @@ def whole(text: str) -> int:
     return int(value)
 
 
+def fraction(text: str) -> float:
+    """A part of one; Gadgetron's -1 stands for none."""
+    return max(number(text), 0.0)
+
+
+def some(text: str) -> int | None:
+    """How many; 0 does not say."""
+    return whole(text) or None
+
+
 BOOLEAN = {"true": True, "1": True, "false": False, "0": False}
 
 

@@ -6,7 +6,20 @@ Facts about the classes: Gadgetron 4.7, as its sources declare them.
 from collections.abc import Mapping
 
 from server.gadgetron.images import IMAGE
-from server.gadgetron.rules import BOOLEAN, PLAIN, REPORTS, Idle, Only, Property, Rule, Sets, number, whole
+from server.gadgetron.rules import (
+    BOOLEAN,
+    PLAIN,
+    REPORTS,
+    Idle,
+    Only,
+    Property,
+    Rule,
+    Sets,
+    fraction,
+    number,
+    some,
+    whole,
+)
 
 TRIGGER = {
     **{each: each for each in ("slice", "phase", "repetition", "set", "contrast")},
@@ -22,11 +35,18 @@ MAPS: Mapping[str, Property] = {
     "coil_map_thres_iter": Idle(why="adaptive combination"),
 }
 COMPRESSION = Idle(why="all channels are synthesised")
+EIGENCHANNELS: Mapping[str, Property] = {
+    "average_all_ref_N": Idle(why="the first central lines of a slice decide"),
+    "average_all_ref_S": Idle(why="the first central lines of a slice decide"),
+    "update_eigen_channel_coefficients": Idle(why="the first central lines of a slice decide"),
+    "upstream_coil_compression": Idle(why="it is"),
+    **REPORTS,
+}
 AVERAGE_REFERENCE = Idle(why="the reference lines of a slice's first image calibrate all its images")
 
 READOUT: Mapping[str, Rule] = {
     "NoiseAdjustGadget": Rule(
-        steps=(("Prewhiten", {}),),
+        steps=(("DetectSaturation", {}), ("Prewhiten", {})),
         properties={
             "noise_dependency_prefix": Idle(why="the server keeps measurements by their id"),
             "noise_dependency_folder": Idle(why="the server keeps measurements in its own folder"),
@@ -37,7 +57,7 @@ READOUT: Mapping[str, Rule] = {
         },
         differs="Data without a noise scan bring a warning; channels that do not fit are an error.",
     ),
-    "NoiseAdjustGadget_unoptimized": Rule(steps=(("Prewhiten", {}),)),
+    "NoiseAdjustGadget_unoptimized": Rule(steps=(("DetectSaturation", {}), ("Prewhiten", {}))),
     "AsymmetricEchoAdjustROGadget": Rule(
         steps=(("AlignEcho", {}),), differs="Reversed lines are turned first."
     ),
@@ -71,15 +91,16 @@ READOUT: Mapping[str, Rule] = {
             "uncombined_channels_by_name": Only(values=("",), why="all channels are combined"),
             "present_uncombined_channels": Only(values=("0",), why="all channels are combined"),
         },
-        differs="Channels are not compressed: nothing is lost.",
+        differs="Alone it changes no image, and is left out.",
     ),
     "CoilReductionGadget": Rule(
+        steps=(("CompressCoils", {"channels": 128}),),
         properties={
-            "coils_out": Idle(why="channels are not compressed"),
-            "coil_mask": Only(values=("",), why="all channels are used"),
+            "coils_out": Sets(where="CompressCoils.channels", read=whole),
+            "coil_mask": Only(values=("",), why="principal components are kept by their order"),
         },
         behind=("PCACoilGadget",),
-        differs="Channels are not compressed: nothing is lost.",
+        differs="Principal components of the central lines of each slice.",
     ),
     "IsmrmrdDumpGadget": Rule(
         properties={
@@ -131,21 +152,23 @@ KSPACE: Mapping[str, Rule] = {
         differs="Reference lines calibrate as soon as they are there, those of a slice's first image.",
     ),
     "GenericReconEigenChannelGadget": Rule(
+        steps=(("CompressCoils", {"threshold": 0.0}),),
         properties={
-            **dict.fromkeys(
-                (
-                    "average_all_ref_N",
-                    "average_all_ref_S",
-                    "update_eigen_channel_coefficients",
-                    "upstream_coil_compression",
-                    "upstream_coil_compression_thres",
-                    "upstream_coil_compression_num_modesKept",
-                ),
-                Idle(why="channels are not compressed"),
-            ),
-            **REPORTS,
+            **EIGENCHANNELS,
+            "upstream_coil_compression_thres": Sets(where="CompressCoils.threshold", read=fraction),
+            "upstream_coil_compression_num_modesKept": Sets(where="CompressCoils.channels", read=some),
         },
-        differs="Channels are not compressed: nothing is lost.",
+        instead={
+            ("upstream_coil_compression", each): Rule(
+                properties={
+                    **EIGENCHANNELS,
+                    "upstream_coil_compression_thres": Idle(why="nothing is compressed"),
+                    "upstream_coil_compression_num_modesKept": Idle(why="nothing is compressed"),
+                }
+            )
+            for each in ("false", "0")
+        },
+        differs="Of the central lines, before k-space is complete; a threshold of -1 keeps all and is left out.",
     ),
 }
 
@@ -262,8 +285,13 @@ FORKS = frozenset(
 LAST = {"Prewhiten": "MeasureNoise"}
 """What a chain that ends so is for: one that ends with noise measures it, for the scans that depend on it."""
 
-COMMUTING = {"Prewhiten": ("AlignEcho", "RemoveOversampling")}
-"""Steps that may trade places, and do where that saves work: what is cropped need not be whitened."""
+COMMUTING = {
+    "Prewhiten": ("AlignEcho", "RemoveOversampling"),
+    "CompressCoils": ("AlignEcho", "RemoveOversampling"),
+    "Accumulate": ("CompressCoils",),
+}
+"""Steps that may trade places, and do where that saves work: what is cropped need not be whitened, what is
+compressed takes less room; and coils are compressed readout by readout here."""
 
 BUCKETS = ("AcquisitionAccumulateTriggerGadget", "FlagTriggerGadget")
 """Behind these the stream carries buckets."""

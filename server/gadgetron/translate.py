@@ -166,9 +166,19 @@ def _arranged(steps: list[AnyStep]) -> list[AnyStep]:
         while place + 1 < len(steps) and _name(steps[place + 1]) in COMMUTING.get(_name(steps[place]), ()):
             steps[place : place + 2] = steps[place + 1], steps[place]
             place += 1
+    steps = [step for step in steps if not _idle(step)]
     if steps and _name(steps[-1]) in LAST:
-        steps[-1] = Step(LAST[_name(steps[-1])], {})
+        return [*(step for step in steps[:-1] if _name(step) != "DetectSaturation"), _last(steps[-1])]
     return steps
+
+
+def _idle(step: AnyStep) -> bool:
+    """A compression that keeps all channels."""
+    return step == Step("CompressCoils", {"threshold": 0.0})
+
+
+def _last(step: AnyStep) -> AnyStep:
+    return Step(LAST[_name(step)], {})
 
 
 def _name(step: AnyStep) -> str:

@@ -43,6 +43,18 @@ def not_a_number(item):
     return item
 
 
+def clipped(scan_, part):
+    """The scan by a receiver whose limit is a part of the greatest sample."""
+    xml, items = scan_
+    limit = part * max(float(np.abs(item.data.view(np.float32)).max()) for item in items)
+
+    def clip(item):
+        item.data.view(np.float32).clip(-limit, limit, out=item.data.view(np.float32))
+        return item
+
+    return changed((xml, items), clip)
+
+
 def truth(lines, columns=32, acceleration=1, **rest):
     """The same scan without acceleration, or changes."""
     return scan(columns=columns, lines=lines, acceleration=acceleration, coils=8, **rest)
@@ -78,6 +90,16 @@ def test_a_dead_coil_is_told_and_the_image_is_true(server):
     assert any("dead" in text for text in texts)
     assert image.meta["ScansideNoiseDeadChannels"]
     agree(image, image_of(server, changed(truth(64), dead, noise=True))[0])
+
+
+def test_a_saturated_readout_is_told_and_stands_in_the_images_meta(server):
+    some = truth(64, acceleration=2, reference_lines=24)
+    image, texts = image_of(server, clipped(some, 0.5))
+    assert any("is saturated in line k1 = " in text for text in texts)
+    assert int(image.meta["ScansideSaturated"]) == 2
+    image, texts = image_of(server, some)
+    assert "ScansideSaturated" not in image.meta
+    assert not any("saturated" in text for text in texts)
 
 
 CASES = {

@@ -116,12 +116,17 @@ def test_a_slice_without_central_lines_is_decided_by_what_it_has(signal):
     assert small.data.shape == (2, 2, WIDTH)
 
 
-def test_more_channels_than_there_are_are_refused(signal):
+def test_where_there_are_fewer_channels_than_asked_for_all_are_kept(signal):
+    block, scan = readouts(signal, range(HEIGHT)), cartesian((WIDTH, HEIGHT, 1))
+    (small,) = run(CompressCoils(channels=11, uncombined=2), [block], scan)
+    assert small.data.shape == block.data.shape
+    np.testing.assert_allclose(
+        np.linalg.norm(small.data, axis=1), np.linalg.norm(block.data, axis=1), rtol=1e-4
+    )
+
+
+def test_no_channel_beside_those_that_stay_is_an_error(signal):
     with pytest.raises(
-        DataError, match="CompressCoils needs 11 channels beside 2 that stay as they are, got 12"
+        DataError, match="CompressCoils needs a channel beside 12 that stay as they are, got 12"
     ):
-        run(
-            CompressCoils(channels=11, uncombined=2),
-            [readouts(signal, range(HEIGHT))],
-            cartesian((WIDTH, HEIGHT, 1)),
-        )
+        run(CompressCoils(uncombined=12), [readouts(signal, range(HEIGHT))], cartesian((WIDTH, HEIGHT, 1)))

@@ -22,7 +22,8 @@ def test_every_installed_chain_can_be_built(capsys):
     said = capsys.readouterr()
     assert not said.err
     assert (
-        "Generic_Cartesian_Grappa.xml: AlignEcho -> RemoveOversampling -> Prewhiten -> Accumulate" in said.out
+        "Generic_Cartesian_Grappa.xml: DetectSaturation -> AlignEcho -> RemoveOversampling -> Prewhiten"
+        in said.out
     )
 
 

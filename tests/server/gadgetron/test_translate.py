@@ -23,6 +23,7 @@ def steps(*gadgets):
 
 def test_a_configuration_becomes_a_chain_of_our_gadgets():
     assert steps(*CARTESIAN) == [
+        Step("DetectSaturation", {}),
         Step("RemoveOversampling", {}),
         Step("Prewhiten", {}),
         Step("Accumulate", {"trigger": "repetition"}),
@@ -180,9 +181,37 @@ def test_a_property_can_make_another_step_of_a_gadget():
 
 
 def test_channels_are_only_left_out_when_they_are_principal_components():
-    assert steps(("PCACoilGadget", {}), ("CoilReductionGadget", {"coils_out": "8"})) == []
+    assert steps(("PCACoilGadget", {})) == []
+    assert steps(("PCACoilGadget", {}), ("CoilReductionGadget", {"coils_out": "8"})) == [
+        Step("CompressCoils", {"channels": 8})
+    ]
     with pytest.raises(ChainError, match="CoilReductionGadget without PCACoilGadget before it"):
         steps(("CoilReductionGadget", {"coils_out": "8"}))
+
+
+@pytest.mark.parametrize(
+    ("properties", "expected"),
+    [
+        ({}, None),
+        ({"upstream_coil_compression_thres": "-1"}, None),
+        ({"upstream_coil_compression_thres": "0.002"}, {"threshold": 0.002}),
+        ({"upstream_coil_compression_thres": "0.002", "upstream_coil_compression": "false"}, None),
+        ({"upstream_coil_compression_num_modesKept": "8"}, {"threshold": 0.0, "channels": 8}),
+    ],
+)
+def test_eigenchannels_compress_before_k_space_is_complete_where_they_leave_any_out(properties, expected):
+    before = steps(
+        ("NoiseAdjustGadget", {}),
+        ("AcquisitionAccumulateTriggerGadget", {}),
+        ("BucketToBufferGadget", {}),
+        ("GenericReconEigenChannelGadget", properties),
+    )
+    names = [step.name for step in before]
+    compressed = [] if expected is None else ["CompressCoils"]
+    assert names == ["DetectSaturation", "Prewhiten", *compressed, "Accumulate"]
+    assert [step.parameters for step in before if step.name == "CompressCoils"] == (
+        [expected] if expected else []
+    )
 
 
 def test_a_chain_that_ends_with_noise_measures_it():
