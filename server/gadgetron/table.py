@@ -168,7 +168,7 @@ KSPACE: Mapping[str, Rule] = {
             )
             for each in ("false", "0")
         },
-        differs="Of the central lines, before k-space is complete; a threshold of -1 keeps all and is left out.",
+        differs="Of the central lines, as they come; a threshold of -1 keeps all, and is left out.",
     ),
 }
 
