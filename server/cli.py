@@ -21,9 +21,11 @@ from server.commands import (
     package,
     replay,
     run,
+    selftest,
     serve,
     simulate,
     spool,
+    state,
     status,
     view,
 )
@@ -41,6 +43,7 @@ COMMANDS = (
     drain,
     outbox,
     audit,
+    state,
     external,
     package,
     config,
@@ -48,6 +51,7 @@ COMMANDS = (
     chains,
     models,
     doctor,
+    selftest,
     demo,
 )
 

@@ -100,7 +100,7 @@ def _one(
     from server.files.kept import Kept
 
     parts = _parts(options, scan, advance)
-    context = _context(options)
+    context = tls(options)
     tell = _tell if jobs == 1 else partial(_tell, scan=f"{path.name} {number}, ")
     with Kept(_target(options, path, number, jobs)) as kept:
         try:
@@ -109,7 +109,7 @@ def _one(
             return Answer(fault=str(error))
 
 
-def _context(options: argparse.Namespace) -> "SSLContext | None":
+def tls(options: argparse.Namespace) -> "SSLContext | None":
     """How to connect under TLS; None for a plain connection.
 
     Raises SettingsError for certificates without --tls.

@@ -72,7 +72,7 @@ def _answered(event: Any, folder: Any, archive: Archive) -> tuple[int, None]:  #
     outbox = Outbox(folder)
     try:
         outbox.committed(archive.name, kept)
-        outbox.missing(archive.name, lost, "the archive does not have it")
+        outbox.missing(archive.name, lost, "the archive does not have it", archive.attempts)
     finally:
         outbox.close()
     if lost:

@@ -1,7 +1,5 @@
 """What is to reach an archive, on disk until it has: a table of objects beside their files."""
 
-import os
-import sqlite3
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -9,34 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from server.errors import DicomError
+from server.dicom.schema import inside, opened
 
 State = Literal["built", "sent", "committed", "failed", "expired"]
 """``built`` waits to be sent (again); ``failed`` will not be tried again by itself, nor will ``expired``."""
 
 FIRST, LONGEST = 2.0, 900.0
 """Seconds before the second attempt, doubled with each; and at most."""
-
-VERSION = 1
-
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS objects (
-    number INTEGER PRIMARY KEY,
-    archive TEXT NOT NULL,
-    series TEXT NOT NULL,
-    object TEXT NOT NULL,
-    class TEXT NOT NULL,
-    file TEXT NOT NULL,
-    session TEXT NOT NULL,
-    state TEXT NOT NULL DEFAULT 'built',
-    attempts INTEGER NOT NULL DEFAULT 0,
-    due REAL NOT NULL,
-    changed REAL NOT NULL,
-    reason TEXT NOT NULL DEFAULT '',
-    UNIQUE (archive, object)
-);
-CREATE INDEX IF NOT EXISTS waiting ON objects (state, due);
-"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,18 +44,7 @@ class Outbox:
     def __init__(self, folder: Path) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.folder = folder
-        before = os.umask(0o077)
-        try:
-            self._base = sqlite3.connect(folder / "outbox.db", timeout=30.0, isolation_level=None)
-        finally:
-            os.umask(before)
-        self._base.execute("PRAGMA journal_mode=WAL")
-        self._base.execute("PRAGMA synchronous=FULL")
-        (version,) = self._base.execute("PRAGMA user_version").fetchone()
-        if version > VERSION:
-            raise DicomError(f"{folder / 'outbox.db'} has version {version}, this software knows {VERSION}")
-        self._base.executescript(SCHEMA)
-        self._base.execute(f"PRAGMA user_version={VERSION}")
+        self._base = opened(folder)
 
     def close(self) -> None:
         """Let go of the table."""
@@ -95,7 +61,7 @@ class Outbox:
             self._base.executemany(
                 "INSERT OR IGNORE INTO objects (archive, series, object, class, file, session, due, changed)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                [(*row[:4], str(row[4]), session, now, now) for row in rows],
+                [(*row[:4], inside(row[4], self.folder), session, now, now) for row in rows],
             )
             return self._base.total_changes - before
 
@@ -116,9 +82,14 @@ class Outbox:
         """The archive will keep these."""
         self._by_object(archive, objects, "committed", "", only="sent")
 
-    def missing(self, archive: str, objects: Sequence[str], reason: str) -> None:
-        """The archive has lost these: they are sent again."""
-        self._by_object(archive, objects, "built", reason, only="sent")
+    def missing(self, archive: str, objects: Sequence[str], reason: str, most: int) -> None:
+        """The archive has lost these: they are sent again, ever later, and at most ``most`` times in all.
+
+        An archive that takes everything and keeps nothing would otherwise be sent it for ever.
+        """
+        wanted = set(objects)
+        lost = self._select("state = 'sent' AND archive = ?", (archive,))
+        self._later([each for each in lost if each.object in wanted], reason, most, tried=0)
 
     def fail(self, numbers: Sequence[int], reason: str) -> None:
         """These will never be taken as they are."""
@@ -126,19 +97,10 @@ class Outbox:
 
     def later(self, numbers: Sequence[int], reason: str, most: int) -> None:
         """Try these again, each time after twice as long, and at most ``most`` times in all."""
-        now = time.time()
-        with self._whole():
-            for number in numbers:
-                (attempts,) = self._base.execute(
-                    "SELECT attempts FROM objects WHERE number = ?", (number,)
-                ).fetchone()
-                state = "expired" if attempts + 1 >= most else "built"
-                wait = min(FIRST * 2.0**attempts, LONGEST)
-                self._base.execute(
-                    "UPDATE objects SET state = ?, attempts = attempts + 1, due = ?, changed = ?, reason = ?"
-                    " WHERE number = ?",
-                    (state, now + wait, now, reason, number),
-                )
+        chosen = set(numbers)
+        self._later(
+            [each for each in self._select("state = 'built'", ()) if each.number in chosen], reason, most
+        )
 
     def retry(self, archive: str | None = None) -> int:
         """Have everything that failed, expired or waits tried again now; how many objects that are."""
@@ -163,6 +125,20 @@ class Outbox:
     def counts(self) -> dict[str, int]:
         """How many objects are in each state."""
         return dict(self._base.execute("SELECT state, COUNT(*) FROM objects GROUP BY state").fetchall())
+
+    def _later(self, entries: Sequence[Entry], reason: str, most: int, tried: int = 1) -> None:
+        """Try these again after they were tried ``tried`` times more."""
+        now = time.time()
+        with self._whole():
+            for each in entries:
+                attempts = each.attempts + tried
+                state = "expired" if attempts >= most else "built"
+                wait = min(FIRST * 2.0 ** max(attempts - 1, 0), LONGEST)
+                self._base.execute(
+                    "UPDATE objects SET state = ?, attempts = ?, due = ?, changed = ?, reason = ?"
+                    " WHERE number = ?",
+                    (state, attempts, now + wait, now, reason, each.number),
+                )
 
     def _mark(self, numbers: Sequence[int], state: State, reason: str) -> None:
         with self._whole():
@@ -197,7 +173,7 @@ class Outbox:
                     series=series,
                     object=name,
                     kind=kind,
-                    file=Path(file),
+                    file=self.folder / file,
                     **dict(
                         zip(("session", "state", "attempts", "due", "changed", "reason"), rest, strict=True)
                     ),

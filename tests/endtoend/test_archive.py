@@ -6,20 +6,27 @@ import shutil
 import subprocess
 import sys
 import time
-import urllib.request
-from contextlib import contextmanager, suppress
 
+import numpy as np
 import pytest
+from pydicom import dcmread
+from pydicom.filebase import DicomBytesIO
 
+from server.dicom.commitment import ask, listen
+from server.dicom.destination import Archive, Worklist
+from server.dicom.identity import Identity
 from server.dicom.outbox import Outbox
+from server.dicom.store import deliver
+from server.dicom.worklist import resolved
+from tests.endtoend import orthanc as archives
 from tests.endtoend.scans import said, scan, send
-from tests.endtoend.spawn import free_port, spawned, start, surroundings, until
-
-ORTHANC = shutil.which("Orthanc")
+from tests.endtoend.spawn import spawned, start, surroundings, until
+from tests.server.dicom.test_companions import CLASSES, _numbers
+from tests.server.dicom.test_outbox import filled
 
 pytestmark = [
-    pytest.mark.skipif(ORTHANC is None, reason="Orthanc (Debian's orthanc) is not installed"),
-    pytest.mark.timeout(240),
+    pytest.mark.skipif(archives.ORTHANC is None, reason="Orthanc (Debian's orthanc) is not installed"),
+    pytest.mark.timeout(300),
 ]
 
 SUBJECT = (
@@ -32,72 +39,52 @@ STUDY = (
     "</studyInformation>"
 )
 
+QUANTIFY = """
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+import torch
+
+from gadgets.data import Image
+from gadgets.gadget import Gadget
+from gadgets.scan import Scan
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quantify(Gadget):
+    \"\"\"Behind each image a map, labels, and a report with numbers.\"\"\"
+
+    def process(self, stream: Iterable[Image], scan: Scan) -> Iterator[Image]:
+        for image in stream:
+            yield image
+            unit = {"ScansideQuantity": "mbf", "ScansideUnit": "ml/min/g"}
+            flow = image.data / image.data.max() * 4
+            yield self.made(image, flow, 5, **unit)
+            labels = (flow > 1).to(torch.int16) + (flow > 2).to(torch.int16)
+            yield self.made(image, labels, 6, ScansideLabels=["lv", "myocardium"])
+            mean = round(float(flow.mean()), 4)
+            numbers = [{"quantity": "mbf", "value": mean, "unit": "ml/min/g", "site": "aha:1"}]
+            report = {"title": "Flow", "procedure": "perfusion", "measurements": numbers}
+            picture = (flow[0] * 63).to(torch.int16).expand(3, 1, *flow.shape[2:])
+            shown = self.made(image, picture, 400, ScansideReport=json.dumps(report))
+            yield replace(shown, role="report")
+
+    def made(self, image: Image, data: torch.Tensor, series: int, **meta: object) -> Image:
+        head = image.head.copy()
+        head["image_series_index"] = series
+        return Image(data=data, head=head, meta=meta)
+"""
+
+CHAIN = """
+chain: [RemoveOversampling, Prewhiten, {Accumulate: {trigger: repetition}}, Fourier, Combine, Magnitude,
+  Quantify]
+"""
+
 
 def identified(**options):
     xml, items = scan(**options)
     return re.sub("(<measurementInformation>)", SUBJECT + STUDY + r"\1", xml, count=1), items
-
-
-class Archive:
-    """Orthanc by its REST interface."""
-
-    def __init__(self, folder, web, dicom):
-        self.folder, self.web, self.dicom = folder, web, dicom
-
-    def get(self, path):
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.web}{path}", timeout=10) as answer:
-            return json.loads(answer.read())
-
-    def tags(self):
-        return [self.get(f"/instances/{each}/simplified-tags") for each in self.get("/instances")]
-
-    def lose(self, number):
-        name = self.get("/instances")[number]
-        request = urllib.request.Request(f"http://127.0.0.1:{self.web}/instances/{name}", method="DELETE")
-        urllib.request.urlopen(request, timeout=10).close()
-
-
-@contextmanager
-def orthanc(folder, web, dicom, answers=0):
-    folder.mkdir(exist_ok=True)
-    config = {
-        "Name": "test",
-        "HttpPort": web,
-        "DicomPort": dicom,
-        "DicomAet": "ARCHIVE",
-        "DicomCheckCalledAet": True,
-        "StorageDirectory": str(folder / "db"),
-        "IndexDirectory": str(folder / "db"),
-        "RemoteAccessAllowed": False,
-        "AuthenticationEnabled": False,
-        "DicomModalities": {"scanside": ["SCANSIDE", "127.0.0.1", answers or 1]},
-        "Plugins": [],
-    }
-    (folder / "orthanc.json").write_text(json.dumps(config))
-    with (
-        (folder / "log").open("a") as log,
-        subprocess.Popen([ORTHANC, folder / "orthanc.json"], stdout=log, stderr=log) as process,
-    ):
-        archive = Archive(folder, web, dicom)
-        try:
-            assert until(lambda: _answers(archive), 60), (folder / "log").read_text()
-            yield archive
-        finally:
-            process.terminate()
-            process.wait(30)
-
-
-def _answers(archive):
-    with suppress(OSError):
-        return archive.get("/system")
-    return None
-
-
-def settings(folder, dicom, answers=0):
-    lines = ["[[archives]]", 'name = "pacs"', 'host = "127.0.0.1"', f"port = {dicom}", 'title = "ARCHIVE"']
-    lines += ["commitment = true", f"commitment_port = {answers}"] if answers else []
-    (folder / "settings.toml").write_text("\n".join(lines))
-    return folder / "settings.toml"
 
 
 def outbox(folder):
@@ -105,7 +92,11 @@ def outbox(folder):
 
 
 def counts(folder):
-    return outbox(folder).counts()
+    made = outbox(folder)
+    try:
+        return made.counts()
+    finally:
+        made.close()
 
 
 @pytest.fixture
@@ -115,57 +106,138 @@ def place(tmp_path):
     return folder
 
 
-def test_a_scan_ends_in_the_archive_once_committed_and_again_changes_nothing(place, tmp_path):
-    web, dicom, answers = free_port(), free_port(), free_port()
-    case = identified(acceleration=2, repetitions=2)
-    with (
-        orthanc(tmp_path / "orthanc", web, dicom, answers) as archive,
-        spawned(place, "--settings", settings(place, dicom, answers)) as server,
-    ):
-        answer, images = send(server.address, said("cartesian_grappa", case))
+@pytest.fixture(scope="module")
+def running(tmp_path_factory):
+    with archives.orthanc(tmp_path_factory.mktemp("orthanc")) as archive:
+        yield archive
+
+
+@pytest.fixture
+def archive(running):
+    running.empty()
+    return running
+
+
+def test_everything_that_a_scan_sends_ends_in_the_archive_once_and_again_changes_nothing(place, archive):
+    more = "commitment = true", f"commitment_port = {archive.answers}"
+    case = identified(repetitions=2)
+    with spawned(place, "--settings", archive.settings(place, *more), plugin=QUANTIFY) as server:
+        answer, images = send(server.address, said(CHAIN, case))
         assert not answer.error
-        assert until(lambda: counts(place) == {"committed": len(images)}, 90), counts(place)
-        found = archive.tags()
-        assert len(found) == len(images) == 3
-        assert {each["PatientID"] for each in found} == {"PH1"}
-        assert {each["AccessionNumber"] for each in found} == {"ACC7"}
-        assert sorted(each["SeriesNumber"] for each in found) == ["1", "1", "20"]
-        send(server.address, said("cartesian_grappa", case))
+        assert not answer.texts
+        assert until(lambda: list(counts(place)) == ["committed"], 90), counts(place)
+        found = [
+            dcmread(DicomBytesIO(archive.bytes(f"/instances/{each}/file")))
+            for each in archive.get("/instances")
+        ]
+        kinds = [CLASSES[each.SOPClassUID] for each in found]
+        assert {kind: kinds.count(kind) for kind in set(kinds)} == {
+            "MR": 6,
+            "PM": 2,
+            "SEG": 2,
+            "SC": 2,
+            "SR": 2,
+            "PDF": 1,
+        }
+        assert {(each.PatientID, each.AccessionNumber) for each in found} == {("PH1", "ACC7")}
+        assert {each.StudyInstanceUID for each in found} == {"1.2.826.0.1.3680043.10.1"}
+        values(images, found)
+        valid(found, place)
+        send(server.address, said(CHAIN, case))
         time.sleep(2)
-        assert counts(place) == {"committed": 3}
-        assert len(archive.get("/instances")) == 3
+        assert counts(place) == {"committed": len(found)}
+        assert len(archive.get("/instances")) == len(found)
 
 
-def test_what_the_archive_lost_before_it_confirmed_is_sent_again(place, tmp_path):
-    from server.dicom.commitment import ask, listen
-    from server.dicom.destination import Archive as Destination
-    from server.dicom.store import deliver
-    from tests.server.dicom.test_outbox import filled
+def values(images, found):
+    """What the console got is what the archive has."""
+    flows = [each.data.numpy()[0, 0] for each in images if each.head["image_series_index"] == 5]
+    kept = [each.pixel_array for each in found if "FloatPixelData" in each]
+    assert all(any(np.array_equal(flow, each) for each in kept) for flow in flows)
+    means = sorted(float(f"{flow.mean():.4f}") for flow in flows)
+    told = sorted(value for each in found if each.Modality == "SR" for _, _, value, _ in _numbers(each))
+    assert np.allclose(means, told, atol=1e-4)
 
-    web, dicom, answers = free_port(), free_port(), free_port()
+
+def valid(found, folder):
+    """The standard finds no error in what the archive has."""
+    if shutil.which("dciodvfy"):
+        for each in found:
+            each.save_as(folder / "one.dcm")
+            shown = subprocess.run(["dciodvfy", folder / "one.dcm"], capture_output=True, text=True)
+            assert [line for line in shown.stderr.splitlines() if line.startswith("Error")] == []
+
+
+def test_what_the_archive_lost_before_it_confirmed_is_sent_again(place, archive):
     box = outbox(place)
     rows = filled(box, count=3)
-    pacs = Destination(name="pacs", host="127.0.0.1", port=dicom, commitment=True, commitment_port=answers)
-    with orthanc(tmp_path / "orthanc", web, dicom, answers) as archive:
+    pacs = Archive(
+        name="pacs", host="127.0.0.1", port=archive.dicom, commitment=True, commitment_port=archive.answers
+    )
+    deliver(box, pacs)
+    archive.lose(0)
+    heard = listen(box, pacs)
+    try:
+        assert ask(box, pacs, box.entries("sent")) == ""
+        assert until(lambda: box.counts() == {"committed": 2, "built": 1}, 30), box.counts()
+        assert box.entries("built")[0].reason == "the archive does not have it"
+        box.retry()
         deliver(box, pacs)
-        archive.lose(0)
-        heard = listen(box, pacs)
-        try:
-            assert ask(box, pacs, box.entries("sent")) == ""
-            assert until(lambda: box.counts() == {"committed": 2, "built": 1}, 30), box.counts()
-            deliver(box, pacs)
-            assert len(archive.get("/instances")) == len(rows)
-            assert ask(box, pacs, box.entries("sent")) == ""
-            assert until(lambda: box.counts() == {"committed": 3}, 30), box.counts()
-        finally:
-            heard.shutdown()
+        assert len(archive.get("/instances")) == len(rows)
+        assert ask(box, pacs, box.entries("sent")) == ""
+        assert until(lambda: box.counts() == {"committed": 3}, 30), box.counts()
+    finally:
+        heard.shutdown()
+        box.close()
+
+
+def test_a_series_goes_by_dicomweb_once(place, archive):
+    if not archives.WEB.exists():
+        pytest.skip("Debian's orthanc-dicomweb is not installed")
+    box = outbox(place)
+    rows = filled(box, count=3)
+    web = Archive(name="pacs", url=f"http://127.0.0.1:{archive.web}/dicom-web")
+    for _ in range(2):
+        deliver(box, web)
+        assert box.counts() == {"sent": 3}
+    assert sorted(each["SOPInstanceUID"] for each in archive.tags()) == sorted(row[2] for row in rows)
     box.close()
 
 
-def test_an_archive_that_is_down_and_a_server_that_is_killed_lose_nothing(place, tmp_path):
-    web, dicom = free_port(), free_port()
+def test_a_real_worklist_says_what_a_header_lacks(archive):
+    from tests.server.dicom.test_worklist import entry
+
+    if not archives.WORKLISTS.exists():
+        pytest.skip("Debian's orthanc has no worklists")
+    from pydicom.dataset import Dataset
+    from pydicom.filewriter import dcmwrite
+
+    from server.dicom.study import sealed
+
+    made = entry()
+    made.SOPClassUID, made.SOPInstanceUID, made.SpecificCharacterSet = (
+        "1.2.840.10008.5.1.4.31",
+        "1.2.9",
+        "ISO_IR 192",
+    )
+    step = Dataset()
+    step.Modality, step.ScheduledStationAETitle, step.ScheduledProcedureStepStartDate = (
+        "MR",
+        "SCANSIDE",
+        "20260102",
+    )
+    made.ScheduledProcedureStepSequence = [step]
+    dcmwrite(archive.folder / "worklists" / "one.wl", sealed(made), enforce_file_format=True)
+    found = resolved(
+        Identity(patient_id="P1"), Worklist(host="127.0.0.1", port=archive.dicom, title="ARCHIVE")
+    )
+    assert (found.study_uid, found.accession) == ("1.2.3.7", "A7")
+
+
+def test_an_archive_that_is_down_and_a_server_that_is_killed_lose_nothing(place, archive):
     case = identified(repetitions=3)
-    server = start(place, "--settings", settings(place, dicom))
+    archive.end()
+    server = start(place, "--settings", archive.settings(place))
     try:
         answer, images = send(server.address, said("cartesian_fft", case))
         assert not answer.error
@@ -173,23 +245,31 @@ def test_an_archive_that_is_down_and_a_server_that_is_killed_lose_nothing(place,
     finally:
         server.kill()
         server.process.stdout.close()
+        archive.begin()
     assert counts(place) == {"built": 3}
     outbox(place).retry()
-    with (
-        orthanc(tmp_path / "orthanc", web, dicom) as archive,
-        spawned(place, "--settings", settings(place, dicom)),
-    ):
+    with spawned(place, "--settings", archive.settings(place)):
         assert until(lambda: counts(place) == {"sent": 3}, 60), counts(place)
         assert len(archive.get("/instances")) == 3
 
 
-def test_a_scan_without_a_patient_is_refused_aloud(place):
-    with spawned(place, "--settings", settings(place, free_port())) as server:
+def test_a_scan_without_a_patient_is_refused_aloud(place, archive):
+    with spawned(place, "--settings", archive.settings(place)) as server:
         answer, images = send(server.address, said("cartesian_fft", scan()))
         assert images
         assert not answer.error
         assert any("PatientID" in each for each in answer.texts), answer
         assert counts(place) == {}
+        tested(server, place)
+
+
+def tested(server, place):
+    """The server passes the phantom test, which is kept as a QA record."""
+    command = [sys.executable, "-m", "server.cli", "selftest", "--to", f"127.0.0.1:{server.address[1]}"]
+    done = subprocess.run(command, env=surroundings(place), capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (line,) = (place / "qa.jsonl").read_text().splitlines()
+    assert json.loads(line)["passed"]
 
 
 def test_the_command_shows_and_retries(place):

@@ -152,9 +152,22 @@ def test_commitment_confirms_and_what_was_lost_is_sent_again(outbox):
     rows = filled(outbox)
     outbox.sent([each.number for each in outbox.entries()])
     outbox.committed("pacs", [rows[0][2], rows[1][2]])
-    outbox.missing("pacs", [rows[2][2]], "the archive does not have it")
+    outbox.missing("pacs", [rows[2][2]], "the archive does not have it", most=3)
     assert states(outbox) == ["committed", "committed", "built"]
-    assert outbox.due("pacs")
+    assert outbox.due("pacs", time.time() + 2)
+
+
+def test_an_archive_that_takes_everything_and_keeps_nothing_is_not_sent_it_for_ever(outbox):
+    rows = filled(outbox, count=1)
+    waits = []
+    for _ in range(3):
+        (entry,) = outbox.entries()
+        outbox.sent([entry.number])
+        outbox.missing("pacs", [rows[0][2]], "the archive does not have it", most=3)
+        (entry,) = outbox.entries()
+        waits.append(round(entry.due - entry.changed))
+    assert waits == [2, 4, 8]
+    assert states(outbox) == ["expired"]
 
 
 def test_a_folder_gets_whole_objects(outbox, tmp_path):
