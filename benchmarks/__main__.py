@@ -30,6 +30,8 @@ NAMES = (
     "partial_truth",
     "noise",
     "unrolled_quality",
+    "unrolled_split",
+    "dynamic",
     "failures",
 )
 
