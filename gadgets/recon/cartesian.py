@@ -12,9 +12,10 @@ import torch
 from gadgets.arrays import to_image
 from gadgets.errors import DataError
 from gadgets.kspace.coilmaps.centre import FEWEST, box
-from gadgets.kspace.coilmaps.espirit import espirit
+from gadgets.kspace.coilmaps.espirit import CROP, KERNEL, THRESHOLD, espirit
 from gadgets.recon.sense.encoding import Encoding, solve
-from gadgets.recon.sparse.fista import Regularizer, sparse
+from gadgets.recon.sparse.fista import ITERATIONS, Regularizer, sparse
+from gadgets.recon.sparse.wavelet import LEVELS, WAVELET
 
 
 def estimate_maps(
@@ -22,10 +23,10 @@ def estimate_maps(
     sampled: torch.Tensor,
     *,
     maps: int = 1,
-    kernel: int = 6,
-    threshold: float = 0.04,
+    kernel: int = KERNEL,
+    threshold: float = THRESHOLD,
     noise: float = 0.0,
-    crop: float = 0.8,
+    crop: float = CROP,
 ) -> torch.Tensor:
     """ESPIRiT maps, complex64 [map, coil, z, y, x], from the gapless centre of k-space.
 
@@ -87,9 +88,9 @@ def sparse_sense(
     *,
     weight: float,
     regularizer: Regularizer = "wavelet",
-    wavelet: str = "db4",
-    levels: int = 3,
-    iterations: int = 50,
+    wavelet: str = WAVELET,
+    levels: int = LEVELS,
+    iterations: int = ITERATIONS,
 ) -> torch.Tensor:
     """The image of few wavelet coefficients or little variation, [map, z, y, x]; as IterativeSense."""
     encoding, lines = encode(kspace, maps, sampled)

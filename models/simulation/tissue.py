@@ -1,10 +1,10 @@
 """Tissues of the chest and their relaxation times.
 
-Sources, both at 1.5 and 3 T: G. J. Stanisz et al., Magn. Reson. Med. 54 (2005) 507 (heart, skeletal muscle,
-liver, blood); C. M. J. de Bazelaire et al., Radiology 230 (2004) 652 (spleen, marrow, subcutaneous fat).
-Blood's T2 depends on its oxygen: the venous value is an estimate, as are lung, cortical bone, stomach, scar
-and all proton densities (water content relative to cerebrospinal fluid). Figures are quoted from memory and
-have yet to be checked against the papers.
+Spleen, marrow and subcutaneous fat at 3 T: C. M. J. de Bazelaire et al., Radiology 230 (2004) 652, checked
+against its abstract. Heart, skeletal muscle, liver and blood are near G. J. Stanisz et al., Magn. Reson. Med.
+54 (2005) 507, and the first three at 1.5 T near the former's table, but these tables could not be seen: they
+are chosen values. So are venous blood's T2 (it depends on oxygen), lung, cortical bone, stomach, fluid, scar,
+all spreads, and all proton densities (water content relative to cerebrospinal fluid).
 """
 
 import enum

@@ -37,6 +37,9 @@ MOST_VALUES = 1 << 20
 LARGEST_KERNEL = 4096
 """Coils times points of the kernel."""
 
+KERNEL, THRESHOLD, CROP = 6, 0.04, 0.8
+"""What is used where nothing else is asked for: see ``EstimateCoilMaps``."""
+
 Shape = tuple[int, int, int]
 """(z, y, x), or of k-space (k2, k1, k0)."""
 
@@ -73,10 +76,10 @@ def espirit(
     shape: Shape,
     *,
     maps: int = 1,
-    kernel: int = 6,
-    threshold: float = 0.04,
+    kernel: int = KERNEL,
+    threshold: float = THRESHOLD,
     noise: float = 0.0,
-    crop: float = 0.8,
+    crop: float = CROP,
 ) -> torch.Tensor:
     """Coil maps, complex64 [map, coil, z, y, x], 0 where the eigenvalue is below ``crop``.
 

@@ -12,7 +12,7 @@ from gadgets.data import CoilMaps, Kspace, Reference
 from gadgets.gadget import Gadget
 from gadgets.image.maps import expand, from_reference
 from gadgets.kspace.coilmaps.centre import central
-from gadgets.kspace.coilmaps.espirit import espirit
+from gadgets.kspace.coilmaps.espirit import CROP, KERNEL, THRESHOLD, espirit
 from gadgets.kspace.coilmaps.local import inati
 from gadgets.scan import Scan
 
@@ -35,14 +35,14 @@ class EstimateCoilMaps(Gadget):
     maps: Annotated[int, Field(ge=1, le=2)] = 1
     """Two for soft SENSE, where the object is larger than the field of view; with ``espirit`` only."""
 
-    kernel: Annotated[int, Field(ge=2, le=12)] = 6
+    kernel: Annotated[int, Field(ge=2, le=12)] = KERNEL
     """Points of ESPIRiT's kernel along each axis."""
 
-    threshold: Annotated[float, Field(gt=0, lt=1)] = 0.04
+    threshold: Annotated[float, Field(gt=0, lt=1)] = THRESHOLD
     """Singular values of the reference lines below this part of the greatest count as noise; after whitening,
     so do those which noise of unit variance can reach."""
 
-    crop: Annotated[float, Field(ge=0, lt=1)] = 0.8
+    crop: Annotated[float, Field(ge=0, lt=1)] = CROP
     """ESPIRiT's maps are 0 where the eigenvalue is less."""
 
     def process(

@@ -8,12 +8,15 @@ import torch
 
 from gadgets.recon.sense.encoding import Encoding, solve
 from gadgets.recon.sparse.variation import Variation
-from gadgets.recon.sparse.wavelet import Wavelet
+from gadgets.recon.sparse.wavelet import LEVELS, WAVELET, Wavelet
 
 Shrink = Callable[[torch.Tensor, float], torch.Tensor]
 """The proximal step of a threshold."""
 
 Regularizer = Literal["wavelet", "tv", "l2"]
+
+ITERATIONS = 50
+"""Where no other number is asked for."""
 
 
 def sparse(
@@ -22,9 +25,9 @@ def sparse(
     *,
     weight: float,
     regularizer: Regularizer = "wavelet",
-    wavelet: str = "db4",
-    levels: int = 3,
-    iterations: int = 50,
+    wavelet: str = WAVELET,
+    levels: int = LEVELS,
+    iterations: int = ITERATIONS,
 ) -> torch.Tensor:
     """argmin_x |A x - y|_W^2 / 2 + threshold |Psi x|_1, nearly; complex64 [map, z, y, x].
 

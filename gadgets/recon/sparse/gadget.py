@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Literal
+from typing import Annotated
 
 import torch
 from pydantic import Field
@@ -16,7 +16,8 @@ from gadgets.recon.sense.encoding import Encoding
 from gadgets.recon.sense.gadget import Sense, State, unit
 from gadgets.recon.sense.pairing import pairs
 from gadgets.recon.sense.window import Window, centred
-from gadgets.recon.sparse.fista import sparse
+from gadgets.recon.sparse.fista import ITERATIONS, Regularizer, sparse
+from gadgets.recon.sparse.wavelet import LEVELS, WAVELET
 from gadgets.scan import Encoding as Space
 from gadgets.scan import Scan
 
@@ -30,17 +31,17 @@ class IterativeSense(Gadget):
     beside it on demand.
     """
 
-    regularizer: Literal["wavelet", "tv", "l2"] = "wavelet"
+    regularizer: Regularizer = "wavelet"
     """L1 norm of wavelet coefficients, total variation, or the square of the image."""
 
     weight: Annotated[float, Field(ge=0)] = 1.0
     """The threshold in units of the noise's sd in the gradient; with ``l2`` lambda, as in Sense."""
 
-    wavelet: str = "db4"
+    wavelet: str = WAVELET
     """An orthogonal one, by PyWavelets' name."""
 
-    levels: Annotated[int, Field(ge=1, le=6)] = 3
-    iterations: Annotated[int, Field(ge=1, le=500)] = 50
+    levels: Annotated[int, Field(ge=1, le=6)] = LEVELS
+    iterations: Annotated[int, Field(ge=1, le=500)] = ITERATIONS
 
     linear: bool = False
     """Send the linear image of the same lines, too: SENSE with lambda = ``ridge``."""

@@ -9,12 +9,16 @@ BLOCK = 16
 """Outputs of each band that one row of a matrix product makes."""
 
 
+WAVELET, LEVELS = "db4", 3
+"""What is used where nothing else is asked for."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Wavelet:
     """Decimated, periodic, separable (Mallat, IEEE PAMI 11:674, 1989); the filters are PyWavelets'."""
 
-    name: str = "db4"
-    levels: int = 3
+    name: str = WAVELET
+    levels: int = LEVELS
 
     def shrink(
         self, image: torch.Tensor, threshold: float, shift: tuple[int, int] = (0, 0), *, joint: bool = False

@@ -18,7 +18,7 @@ from gadgets.recon.geometry import image_head
 from gadgets.recon.sampling import Frame, frames, reach
 from gadgets.recon.sense.pairing import WAITING, Key
 from gadgets.recon.sense.window import Window, centred
-from gadgets.recon.sparse.wavelet import Wavelet
+from gadgets.recon.sparse.wavelet import LEVELS, WAVELET, Wavelet
 from gadgets.recon.spirit.kernel import calibrate
 from gadgets.recon.spirit.noise import ReplicaNoise
 from gadgets.recon.spirit.solve import Consistency
@@ -48,8 +48,8 @@ class Spirit(Gadget):
     weight: Annotated[float, Field(ge=0)] = 0.0
     """Threshold of the wavelet coefficients in units of the noise of a coil; 0: linear."""
 
-    wavelet: str = "db4"
-    levels: Annotated[int, Field(ge=1, le=6)] = 3
+    wavelet: str = WAVELET
+    levels: Annotated[int, Field(ge=1, le=6)] = LEVELS
 
     def __post_init__(self) -> None:
         """Raise ValueError for an even kernel, which has no middle."""
