@@ -7,12 +7,13 @@ from typing import Annotated
 import torch
 from pydantic import Field
 
-from gadgets.arrays import to_image, to_kspace
-from gadgets.data import Heads, Image
+from gadgets.data import Heads, Image, SurfaceCoil, Text
+from gadgets.errors import DataError
 from gadgets.gadget import Gadget
 from gadgets.head import ImageType
+from gadgets.image.blur import blurred, bright
 from gadgets.image.history import noted
-from gadgets.recon.sampling import places
+from gadgets.image.prescan import Prescan
 from gadgets.scan import Scan
 
 Key = tuple[str, int]
@@ -23,10 +24,12 @@ Key = tuple[str, int]
 class Normalize(Gadget):
     """Send each image also with even brightness, and once for each slice the bias map that was divided out.
 
-    The bias is the image's magnitude blurred over ``width`` of the field of view, over the object alone, from
-    the slice's first image; its mean over the object is 1. Images pass as they are: what is quantified later
-    is never normalised. The normalised ones have the role ``normalized`` and are not in SNR units (times
-    the bias map they are the image again); the map has the role ``bias``.
+    Where prescan-normalise lines (flag 29) came before the slice's first image the bias is the receive coils'
+    shading that they tell, else that image's magnitude blurred over ``width`` of the field of view, over the
+    object alone; its mean over the object is 1, and ``ScansideBias`` in the meta says which it is. Images
+    pass as they are: what is quantified later is never normalised. The normalised ones have the role
+    ``normalized`` and are not in SNR units (times the bias map they are the image again); the map has the
+    role ``bias``. Put it behind Resize, which the bias map would not follow.
     """
 
     width: Annotated[float, Field(gt=0, le=1)] = 0.25
@@ -35,21 +38,49 @@ class Normalize(Gadget):
     threshold: Annotated[float, Field(ge=0, lt=1)] = 0.1
     """Pixels below this part of the brightest one (the 99th percentile) are no object."""
 
-    def process(self, stream: Iterable[Image], scan: Scan) -> Iterator[Image]:
-        """Give each image, behind it the bias map where it is a new one, and the normalised image."""
-        known: dict[Key, torch.Tensor] = {}
+    def process(self, stream: Iterable[Image | SurfaceCoil], scan: Scan) -> Iterator[Image | Text]:
+        """Give each image, behind it the bias map where it is a new one, and the normalised image.
+
+        A prescan that cannot be read brings a warning, and the image's own shading counts.
+        """
+        known: dict[Key, tuple[torch.Tensor, str]] = {}
+        prescan = Prescan(scan=scan)
         for item in stream:
+            if isinstance(item, SurfaceCoil):
+                try:
+                    prescan.add(item)
+                except DataError as error:
+                    yield Text(text=f"prescan-normalise lines are not used: {error}", level="warning")
+                continue
             yield item
             if item.role != "image":
                 continue
             encoding = item.meta.get("ScansideEncoding", 0)
             key = (str(encoding), int(item.head["slice"]))
-            if key not in known:
-                known[key] = bias(item.data.abs(), self.width, self.threshold)
-                meta = noted(item.meta, "Normalize bias")
-                yield replace(item, data=known[key], role="bias", meta=meta, head=_real(item))
-            data = item.data / known[key]
-            yield replace(item, data=data, role="normalized", meta=noted(item.meta, "Normalize"))
+            fresh = key not in known
+            if fresh:
+                known[key] = self._bias(item, prescan)
+            found, source = known[key]
+            meta = {**item.meta, "ScansideBias": source}
+            if fresh:
+                yield replace(
+                    item, data=found, role="bias", meta=noted(meta, "Normalize bias"), head=_real(item)
+                )
+            yield replace(item, data=item.data / found, role="normalized", meta=noted(meta, "Normalize"))
+
+    def _bias(self, item: Image, prescan: Prescan) -> tuple[torch.Tensor, str]:
+        """The bias map of an image, float32 [channel, z, y, x], and what it was made of."""
+        magnitude = item.data.abs()
+        shading = prescan.shading(item, self.width, self.threshold)
+        inside = bright(magnitude, self.threshold)
+        if shading is None or not bool(inside.any()) or not float(shading.max()) > 0:
+            return bias(magnitude, self.width, self.threshold), "image"
+        shading = shading.expand_as(magnitude).clamp(min=LEAST * float(shading.max()))
+        return shading / shading[inside].mean(), "prescan"
+
+
+LEAST = 0.02
+"""Of the greatest sensitivity: where there is less, noise would be blown up."""
 
 
 def bias(magnitude: torch.Tensor, width: float, threshold: float) -> torch.Tensor:
@@ -57,32 +88,15 @@ def bias(magnitude: torch.Tensor, width: float, threshold: float) -> torch.Tenso
 
     The blur of the magnitude over the blur of the object's mask, so that the air counts for nothing.
     """
-    inside = magnitude > threshold * torch.quantile(magnitude.flatten()[:: _every(magnitude)], 0.99)
+    inside = bright(magnitude, threshold)
     if not bool(inside.any()):
         return torch.ones_like(magnitude)
     mask = inside.to(torch.float32)
     floor = 1e-3
-    found = (_blurred(magnitude * mask, width) + floor * float(magnitude[inside].mean())) / (
-        _blurred(mask, width) + floor
+    found = (blurred(magnitude * mask, width) + floor * float(magnitude[inside].mean())) / (
+        blurred(mask, width) + floor
     )
     return found / found[inside].mean()
-
-
-def _every(array: torch.Tensor) -> int:
-    """A step that leaves fewer pixels than a quantile may have."""
-    return 1 + array.numel() // (1 << 22)
-
-
-def _blurred(array: torch.Tensor, width: float) -> torch.Tensor:
-    """A Gaussian blur of a full width at half maximum in parts of the field of view; never negative."""
-    axes = tuple(axis for axis in (-3, -2, -1) if array.shape[axis] > 1)
-    kspace = to_kspace(array.to(torch.complex64), axes)
-    for axis in axes:
-        size = array.shape[axis]
-        turns = places(size) * (size / 2)
-        weights = torch.exp(-((torch.pi * width * turns) ** 2) / (4 * torch.log(torch.tensor(2.0))))
-        kspace = kspace * weights.to(torch.float32).reshape([-1] + [1] * (-1 - axis))
-    return to_image(kspace, axes).real.clamp(min=0)
 
 
 def _real(item: Image) -> Heads:

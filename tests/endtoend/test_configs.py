@@ -44,6 +44,7 @@ GRAPPA = {"acceleration": 2, "reference_lines": 16}
 CASES = {
     "cartesian_fft": Case(),
     "cartesian_grappa": Case(GRAPPA, roles=("gfactor", "image")),
+    "cartesian_normalized": Case(GRAPPA, roles=("bias", "gfactor", "image", "normalized")),
     "cartesian_grappa_compressed": Case(GRAPPA, roles=("gfactor", "image")),
     "Generic_Cartesian_FFT.xml": Case({"repetitions": 2}, dtype="uint16", filtered=True),
     "Generic_Cartesian_Grappa.xml": Case(GRAPPA, dtype="uint16", filtered=True),
