@@ -258,6 +258,21 @@ def test_the_settings_of_the_document_are_valid(tmp_path):
     assert (found.limits.message, found.peers[0].nul, found.spool_days) == (1 << 29, True, 14)
 
 
+def test_every_test_that_holds_a_hazard_exists():
+    files = (each.read_text() for each in Path(__file__).parent.rglob("test_*.py"))
+    known = {name for text in files for name in re.findall(r"def (test_\w+)", text)}
+    named = set(re.findall(r"`(test_\w+)`", (DOCS / "safety.md").read_text()))
+    assert named
+    assert sorted(named - known) == []
+
+
+def test_the_list_of_third_party_software_is_that_of_the_lock():
+    from tests.licences import LIST, locked
+
+    rows = re.findall(r"^\| (\S+) \| (\S+) \| \S", LIST.read_text(), re.MULTILINE)
+    assert dict(rows[2:]) == locked(), "run python -m tests.licences"
+
+
 if __name__ == "__main__":
     (DOCS / "deploy.md").write_text(deployed())
     (DOCS / "gadgetron.md").write_text(mapped())

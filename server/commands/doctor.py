@@ -3,10 +3,13 @@
 import argparse
 from typing import Any
 
+from server.commands.arguments import toml
+
 
 def add(words: "argparse._SubParsersAction[Any]") -> None:
     """Declare the command."""
     own = words.add_parser("doctor", help="say what this machine can do, and what is missing")
+    own.add_argument("--settings", type=toml, metavar="FILE", help="ask the archives of these settings, too")
     own.add_argument("--json", action="store_true", help="print the facts as JSON")
     own.set_defaults(run=run)
 
@@ -16,8 +19,9 @@ def run(options: argparse.Namespace) -> int:
     import json
 
     from server.diagnosis import findings
+    from server.settings import read_settings
 
-    found = findings()
+    found = findings(read_settings({}, options.settings) if options.settings else None)
     if options.json:
         print(json.dumps([vars(each) for each in found], indent=1))
     else:

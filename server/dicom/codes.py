@@ -40,6 +40,7 @@ ktrans       DCM  126312     Ktrans
 ve           DCM  126314     ve
 vp           DCM  126331     vp
 gd           DCM  126377     Tracer Concentration
+gadolinium   DCM  126377     Tracer Concentration
 t1           DCM  113063     T1
 t2           DCM  113065     T2
 t2star       DCM  113064     T2*

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pydicom.dataset import Dataset
 
 from gadgets.data import Image
-from server.dicom.capture import is_capture
 from server.dicom.document import document
 from server.dicom.frames import Kept
 from server.dicom.numbers import carries
@@ -40,7 +39,7 @@ class Companions:
 
         Raises DicomError above ``MOST``.
         """
-        if not (is_map(image) or is_labels(image) or carries(image) or is_capture(image)):
+        if not (is_map(image) or is_labels(image) or carries(image) or image.role == "report"):
             return
         self._held += image.data.nbytes
         if self._held > MOST:
@@ -62,7 +61,7 @@ class Companions:
 
     def _reports(self, tell: Callable[[str], object]) -> Iterator[Dataset]:
         evidence = [each.read() for each in [k for k in self.kept if k.main][:EVIDENCE]]
-        for number, images in self._series(lambda each: carries(each) or is_capture(each)).items():
+        for number, images in self._series(lambda each: carries(each) or each.role == "report").items():
             try:
                 for index, image in enumerate((each for each in images if carries(each)), start=1):
                     if evidence:

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 def is_map(image: Image) -> bool:
     """Whether it says what it measures, and in which unit."""
-    return "ScansideQuantity" in image.meta and "ScansideUnit" in image.meta
+    said = "ScansideQuantity" in image.meta and "ScansideUnit" in image.meta
+    return said and image.data.shape[0] == 1 and not image.data.is_complex()
 
 
 def parametric_maps(images: Sequence[Image], kept: Sequence[Kept], source: Source) -> Iterator[Dataset]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def is_labels(image: Image) -> bool:
     """Whether it says what its values 1, 2, ... name."""
-    return "ScansideLabels" in image.meta
+    return "ScansideLabels" in image.meta and image.data.shape[0] == 1 and not image.data.is_floating_point()
 
 
 def names(image: Image) -> list[str]:

@@ -8,7 +8,7 @@ from pydicom import dcmread
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
 from server.dicom.association import associate
-from server.dicom.destination import Archive
+from server.dicom.destination import Archive, Worklist
 from server.dicom.outbox import Entry, Outbox
 from server.dicom.stow import stow
 from server.dicom.verdict import Verdict, settle, verdict
@@ -26,7 +26,7 @@ def deliver(outbox: Outbox, archive: Archive) -> None:
             _series(outbox, archive, entries)
 
 
-def echo(archive: Archive) -> str:
+def echo(archive: Archive | Worklist) -> str:
     """Ask the archive whether it hears us (C-ECHO): empty, or what is wrong."""
     link, fault = associate(archive, [str(Verification)])
     if link is None:
