@@ -33,6 +33,7 @@ NAMES = (
     "unrolled_split",
     "dynamic",
     "failures",
+    "denoise_quality",
 )
 
 

@@ -313,7 +313,10 @@ class Image:
     """Becomes the meta attributes."""
 
     noise: ImageNoise | None = field(default=None, repr=False)
-    """Of g-factor, noise and SNR images: what their image's noise is, for the linear steps to come."""
+    """Of g-factor, noise and SNR images: what their image's noise is, for the linear steps to come.
+
+    Of a main image directly behind the combination of its coils: its own, for a denoiser that comes next.
+    """
 
 
 @dataclass(frozen=True, kw_only=True)

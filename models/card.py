@@ -9,6 +9,7 @@ import yaml
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from models.errors import ModelError
+from models.foreign import Foreign
 from models.nets.denoiser import Denoising
 from models.nets.unrolled import Design
 
@@ -81,7 +82,7 @@ class Card:
 
     takes: str
     gives: str
-    design: Annotated[Denoising | Design, Field(union_mode="left_to_right")]
+    design: Annotated[Denoising | Foreign | Design, Field(union_mode="left_to_right")]
     weights: Weights
     envelope: Envelope
     corpus: str

@@ -13,6 +13,7 @@ from models.backends.ort import PROVIDERS, OnnxRuntime
 from models.backends.trt import LIBRARIES, Engine
 from models.errors import ModelError
 from models.export import fault, kept
+from models.foreign import Foreign
 from models.forms import Inputs, pad, pad_matrix
 from models.precision import TOLERANCE
 from models.zoo import Model
@@ -50,6 +51,8 @@ def start(
 def _exported(model: Model, given: Path | None, precision: str, backend: str) -> Path:
     if given is not None:
         return given
+    if isinstance(model.card.design, Foreign):
+        return model.path.parent / model.card.weights.file
     path = kept(model, precision)
     if reason := fault(path):
         raise ModelError(f"backend {backend}: {reason}: scanside models build {model.card.name}")
@@ -116,6 +119,8 @@ def serving(model: Model, backend: str = "torch", precision: str = "fp32") -> tu
     """
     from models import background
 
+    if isinstance(model.card.design, Foreign):
+        return _converted(model, backend), ""
     reasons: list[str] = []
     for name in (*BACKENDS[: BACKENDS.index("torch") + 1],) if backend == "auto" else (backend, "torch"):
         key = model.sha256, name, precision if name in (*LIBRARIES, *PROVIDERS) else "fp32"
@@ -128,6 +133,16 @@ def serving(model: Model, backend: str = "torch", precision: str = "fp32") -> tu
             reasons.append(str(error))
             background.build(model, key[1], key[2], asked=backend != "auto")
     raise ModelError("; ".join(reasons))
+
+
+def _converted(model: Model, backend: str) -> Backend:
+    """What runs a converted model: its answers were compared when it was converted."""
+    name = backend if backend in PROVIDERS else "onnxruntime"
+    key = model.sha256, name, "fp32"
+    with _lock:
+        if key not in _serving:
+            _serving[key] = start(model, name)
+        return _serving[key]
 
 
 def _passed(model: Model, name: str, precision: str) -> Backend:

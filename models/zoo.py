@@ -10,6 +10,7 @@ from models import card as cards
 from models import forms, places
 from models.card import Card
 from models.errors import ModelError
+from models.foreign import Absent, Foreign
 from models.forms import Form
 from models.nets.denoiser import Denoiser, Denoising
 from models.nets.unrolled import Design, Unrolled
@@ -69,6 +70,8 @@ def load(name: str) -> Model:
 
 
 def _network(card: Card, content: bytes) -> nn.Module:
+    if isinstance(card.design, Foreign):
+        return Absent()
     from safetensors import SafetensorError
     from safetensors.torch import load as parse
 

@@ -62,12 +62,16 @@ class Combine(Gadget):
             image = root_sum_of_squares(item.data)
         else:
             image = weighted_sum(state.weights(key, item), item.data)
-        yield _image(item, image, "image", self.method)
-        if self.gfactor or self.snr:
-            yield from self._companions(item, image, state)
+        if not (self.gfactor or self.snr):
+            yield _image(item, image, "image", self.method)
+            return
+        yield from self._with_noise(item, image, state)
 
-    def _companions(self, item: CoilImage, image: torch.Tensor, state: "_State") -> Iterator[Image]:
-        """The noise of the image: sent once for each pattern of lines, being the same for all its images."""
+    def _with_noise(self, item: CoilImage, image: torch.Tensor, state: "_State") -> Iterator[Image]:
+        """The image, and its noise: sent once for each pattern of lines, being the same for all its images.
+
+        The image itself knows its noise until a step changes it.
+        """
         key = item.encoding, int(item.head["slice"])
         if self.method == "rss":
             weights = item.data.conj().resolve_conj() / image.clamp(min=1e-20)
@@ -75,6 +79,7 @@ class Combine(Gadget):
         else:
             noise, fresh = state.noise(key, item.noise, state.weights(key, item))
         following = noise if self.method == "adaptive" else None
+        yield _image(item, image, "image", self.method, following)
         if self.gfactor and fresh:
             yield _image(item, noise.sd, "gfactor", self.method, following)
         if self.snr:

@@ -27,7 +27,7 @@ def step(item: Image, act: Step, follow: Following, name: str, *, of: str = "unf
     A map that cannot follow stays, and its meta say that it is ``of`` another image. Reports pass.
     """
     if item.role in ("image", "linear"):
-        return replace(item, data=act(item.data), meta=noted(item.meta, name))
+        return replace(item, data=act(item.data), meta=noted(item.meta, name), noise=None)
     if item.role not in MAPS:
         return item
     if item.noise is None:

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from server.commands import engines
+from server.commands import convert_model, engines
 from server.commands.arguments import at_least_1
 
 
@@ -20,6 +20,7 @@ def add(words: "argparse._SubParsersAction[Any]") -> None:
     show.add_argument("model", help="its name, or the path of its card (.yml)")
     show.set_defaults(run=_show)
     engines.add(acts)
+    convert_model.add(acts)
     _add_train(acts)
 
 

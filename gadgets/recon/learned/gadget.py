@@ -12,6 +12,8 @@ from gadgets.data import CoilMaps, Image, Kspace, Notes, Reference, Text
 from gadgets.errors import DataError
 from gadgets.gadget import Gadget
 from gadgets.kspace.coilmaps.centre import central
+from gadgets.recon.learned.replicas import sd as sd_of
+from gadgets.recon.learned.serve import Runs, Served
 from gadgets.recon.learned.setting import Setting, foreseen, settle
 from gadgets.recon.sampling import Frame
 from gadgets.recon.sense.answer import answer
@@ -21,20 +23,7 @@ from gadgets.scan import Scan
 from models.errors import ModelError
 from models.nets.unrolled import Design
 from models.precision import Precision
-from models.runner import Backend, serving, shared, start
-from models.zoo import Inputs, Model
-
-Runs = Literal[
-    "auto",
-    "torch",
-    "torch-cuda",
-    "torch-graph",
-    "onnxruntime",
-    "onnxruntime-cuda",
-    "onnxruntime-tensorrt",
-    "tensorrt",
-    "tensorrt_rtx",
-]
+from models.zoo import Model
 
 PATTERNS = 8
 """Patterns of lines, by slice, that are remembered."""
@@ -59,6 +48,9 @@ class Unrolled(Gadget):
     outside: Literal["linear", "refuse"] = "linear"
     """What happens to a scan outside of the model's envelope: the linear image instead, or an error."""
 
+    replicas: Annotated[int, Field(ge=0, le=64)] = 0
+    """Send the sd of so many (16, say) learned images of the data with fresh noise: the learned one's noise."""
+
     backend: Runs = "auto"
     """What runs the network; ``auto``: the best that this machine has. Torch serves where it is not ready."""
 
@@ -75,6 +67,22 @@ class Unrolled(Gadget):
         for frame, maps in pairs(state.watch(stream)):
             yield from self._images(frame, maps, state)
 
+    def reconstruct(
+        self, setting: Setting, adjoint: torch.Tensor, linear: torch.Tensor, served: Served
+    ) -> torch.Tensor:
+        """The learned image, complex64 [1, y, x], from A^H y and the linear image of that shape.
+
+        Raises ModelError where the model is for something else.
+        """
+        loaded = served.load()
+        if isinstance(loaded, ModelError):
+            raise loaded
+        design = loaded[0].card.design
+        if not isinstance(design, Design):
+            raise ModelError(f"model {self.model} is for {loaded[0].card.task}, expected an unrolled network")
+        inputs = setting.inputs(adjoint, linear, design)
+        return setting.image(served.run(lambda backend: backend.infer(inputs)), adjoint, design)
+
     def _images(self, frame: Frame, maps: CoilMaps, state: "_State") -> Iterator[Image | Text]:
         encoding = state.scan.encoding(frame.source.encoding)
         setting, fresh = state.setting(frame, maps)
@@ -82,12 +90,10 @@ class Unrolled(Gadget):
         adjoint = setting.coils.adjoint(setting.window.cut(lines, -2)[:, 0], setting.weights)
         linear = setting.linear(adjoint)
         image, notes = state.learned(frame, setting, adjoint, linear)
-        if image is None and state.say(str(notes["ScansideFallback"])):
-            yield Text(
-                text=f"linear image in place of the learned one: {notes['ScansideFallback']}", level="warning"
-            )
-        if state.reason and state.say(state.reason):
-            yield Text(text=f"torch in place of backend {self.backend}: {state.reason}", level="warning")
+        if image is None:
+            reason = notes["ScansideFallback"]
+            yield from state.served.warn(f"linear image in place of the learned one: {reason}")
+        yield from state.served.warn_of_backend()
         scale = state.scales.setdefault(frame.source.encoding, unit(frame, setting.window))
         common: Notes = {**maps.notes, "ScansideScale": scale}
         shown = linear if image is None else image
@@ -100,6 +106,14 @@ class Unrolled(Gadget):
                 sd = setting.window.image(setting.sd[None, None].to(torch.complex64))[0].real
                 how = {**how, "ScansideNoiseOf": "linear"}
                 yield answer(frame, sd.clamp(min=0) * scale, "noise", encoding, how)
+        if self.replicas and image is not None:
+
+            def again(adjoint: torch.Tensor, linear: torch.Tensor) -> torch.Tensor:
+                return self.reconstruct(setting, adjoint, linear, state.served)
+
+            own = sd_of(setting, adjoint, again, self.replicas)[None].to(torch.complex64)
+            how = {**common, **notes, "ScansideNoiseOf": "image"}
+            yield answer(frame, _whole(setting, own).real.clamp(min=0) * scale, "noise", encoding, how)
 
 
 def _whole(setting: Setting, image: torch.Tensor) -> torch.Tensor:
@@ -117,10 +131,11 @@ class _State:
     references: dict[Key, Reference] = field(default_factory=dict)
     settings: dict[Key, list[Setting]] = field(default_factory=dict)
     sent: set[int] = field(default_factory=set)
-    said: set[str] = field(default_factory=set)
-    loaded: tuple[Model, Backend] | ModelError | None = None
-    reason: str = ""
-    """Why the backend is not the one that was asked for."""
+    served: Served = field(init=False)
+
+    def __post_init__(self) -> None:
+        gadget = self.gadget
+        self.served = Served(name=gadget.model, backend=gadget.backend, precision=gadget.precision)
 
     def watch(
         self, stream: Iterable[Kspace | CoilMaps | Reference]
@@ -137,13 +152,14 @@ class _State:
                 self._early(item)
 
     def _early(self, maps: CoilMaps) -> None:
-        model = self._load()
+        model = self.served.load()
         reference = self.references.get((maps.encoding, maps.slice))
         encoding = self.scan.encoding(maps.encoding)
         sampled = foreseen(reference, encoding) if reference else None
         if reference is not None and sampled is not None:
             found = settle(maps, sampled, reference, encoding)
-            self._keep(found if isinstance(model, ModelError) else found.ready(_design(model[0])))
+            design = None if isinstance(model, ModelError) else model[0].card.design
+            self._keep(found.ready(design) if isinstance(design, Design) else found)
 
     def setting(self, frame: Frame, maps: CoilMaps) -> tuple[Setting, bool]:
         """The setting of a frame, and whether it is used for the first time."""
@@ -169,67 +185,21 @@ class _State:
         self, frame: Frame, setting: Setting, adjoint: torch.Tensor, linear: torch.Tensor
     ) -> tuple[torch.Tensor | None, Notes]:
         """The learned image [1, y, x] and its notes, or None and notes that say why not."""
-        model = self._load()
+        model = self.served.load()
         faults = (
             [str(model)] if isinstance(model, ModelError) else _faults(model[0], setting, frame.source.notes)
         )
         if not isinstance(model, ModelError) and not faults:
-            design = _design(model[0])
-            given = self._infer(*model, setting.inputs(adjoint, linear, design))
-            found = setting.image(given, adjoint, design)
-            if bool(torch.isfinite(torch.view_as_real(found)).all()):
-                return found, self._named()
-            faults = [f"model {model[0].card.name} gave values that are not finite"]
+            try:
+                found = self.gadget.reconstruct(setting, adjoint, linear, self.served)
+                if bool(torch.isfinite(torch.view_as_real(found)).all()):
+                    return found, self.served.notes()
+                faults = [f"model {model[0].card.name} gave values that are not finite"]
+            except ModelError as error:
+                faults = [str(error)]
         if self.gadget.outside == "refuse":
             raise DataError(f"{self.gadget.model}: {'; '.join(faults)}")
         return None, {"ScansideModel": "none", "ScansideFallback": "; ".join(faults)}
-
-    def _infer(self, model: Model, backend: Backend, inputs: Inputs) -> torch.Tensor:
-        """The network's answer; by torch from here on where another backend fails."""
-        try:
-            return backend.infer(inputs)
-        except (ModelError, RuntimeError) as error:
-            if backend.name == "torch":
-                raise
-            self.reason = f"{backend.name} failed: {error}"
-            self.loaded = model, start(model)
-            return self.loaded[1].infer(inputs)
-
-    def _named(self) -> Notes:
-        if self.loaded is None or isinstance(self.loaded, ModelError):
-            return {}
-        model, backend = self.loaded
-        named: Notes = {
-            "ScansideModel": f"{model.card.name} {model.card.version}",
-            "ScansideModelHash": model.sha256,
-            "ScansideBackend": backend.name,
-            "ScansidePrecision": backend.precision,
-        }
-        return {**named, "ScansideBackendFallback": self.reason} if self.reason else named
-
-    def _load(self) -> tuple[Model, Backend] | ModelError:
-        if self.loaded is None:
-            try:
-                model = shared(self.gadget.model)
-                _design(model)
-                backend, self.reason = serving(model, self.gadget.backend, self.gadget.precision)
-                self.loaded = model, backend
-            except ModelError as error:
-                self.loaded = error
-        return self.loaded
-
-    def say(self, text: str) -> bool:
-        """Whether a text has not been sent yet."""
-        new = text not in self.said
-        self.said.add(text)
-        return new
-
-
-def _design(model: Model) -> Design:
-    """What the network looks like. Raises ModelError for one that is not unrolled."""
-    if not isinstance(model.card.design, Design):
-        raise ModelError(f"model {model.card.name} is for {model.card.task}, expected an unrolled network")
-    return model.card.design
 
 
 def _faults(model: Model, setting: Setting, notes: Notes) -> list[str]:

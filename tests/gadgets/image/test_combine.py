@@ -60,6 +60,12 @@ def test_companions_follow_their_image_and_snr_times_g_is_the_image(phantom, whi
     assert float(gfactor.data[0, 0][phantom.object > 0].mean()) > 1
 
 
+def test_a_combined_image_knows_the_noise_that_its_map_shows(phantom):
+    items = [phantom.reference(phantom.lines, 20), phantom.kspace(phantom.lines, phantom.pattern(2))]
+    main, gfactor = run(phantom, items, 2, gfactor=True)
+    assert torch.equal(main.noise.sd, gfactor.data[0])
+
+
 def test_the_gfactor_is_sent_when_it_changes_and_only_then(phantom):
     items = [phantom.reference(phantom.lines, 20)]
     items += [phantom.kspace(phantom.lines, phantom.pattern(2, offset=offset)) for offset in (0, 0, 1)]

@@ -9,7 +9,7 @@ import torch
 from gadgets.data import CoilMaps, Image, Kspace, Reference, Text
 from gadgets.errors import DataError
 from gadgets.head import READOUT_HEAD
-from gadgets.recon.learned import Unrolled, gadget
+from gadgets.recon.learned import PlugAndPlay, Unrolled, gadget, serve
 from gadgets.recon.learned.setting import foreseen
 from gadgets.scan import Encoding, Limit, Scan, Space
 from models import runner, zoo
@@ -17,6 +17,7 @@ from models.card import Card, Envelope, Weights
 from models.errors import ModelError
 from models.inputs import consistency as behind
 from models.inputs import signal, trained
+from models.nets.denoiser import Denoiser, Denoising
 from models.nets.unrolled import Design
 from models.nets.unrolled import Unrolled as Network
 from models.operator import Coils, dft, proximal
@@ -214,7 +215,7 @@ def test_values_that_are_not_finite_never_leave(monkeypatch):
         def infer(self, inputs):
             return torch.full_like(inputs[0], torch.nan)
 
-    monkeypatch.setattr(gadget, "serving", lambda *asked: (Broken(), ""))
+    monkeypatch.setattr(serve, "serving", lambda *asked: (Broken(), ""))
     text, image, _ = run(scanned())
     assert "not finite" in text.text
     assert torch.isfinite(torch.view_as_real(image.data)).all()
@@ -272,3 +273,43 @@ def test_a_volume_is_refused():
     )
     with pytest.raises(DataError, match="2 planes"):
         run((replace(reference, shape=(2, Y, X)), deep, volume))
+
+
+def test_a_denoiser_is_plugged_into_an_iterative_solver(tmp_path, monkeypatch):
+    class Keep:
+        name, precision = "torch", "fp32"
+
+        def infer(self, inputs):
+            return inputs[0]
+
+    design = Denoising(kind="denoiser", widths=(4, 4, 8))
+    card = replace(zoo.load("unrolled-2d").card, name="clean", design=design)
+    zoo.save(card, Denoiser(design), tmp_path)
+    monkeypatch.setattr(serve, "serving", lambda *asked: (Keep(), ""))
+    reference, maps, frame = scanned()
+    items = iter((reference, maps, frame))
+    image, _, _ = PlugAndPlay(model="clean", iterations=40, weight=0.3).process(items, SCAN)
+    coils = Coils.of(maps.data[:, :, 0])
+    weights = frame.sampled[0, 0, 0, 0].float()
+    exact = proximal(coils.normal(weights), 1e-3)(coils.adjoint(frame.data[0, 0, 0, :, 0], weights))
+    error = (image.data[0] - exact * image.meta["ScansideScale"]).abs().mean() / exact.abs().mean()
+    assert error < 0.02, "with a denoiser that does nothing it is proximal descent to the least squares"
+    with pytest.raises(DataError, match="is for reconstruction, expected a denoiser"):
+        list(PlugAndPlay(model="unrolled-2d", outside="refuse").process(iter((reference, maps, frame)), SCAN))
+    with pytest.raises(DataError, match="expected an unrolled network"):
+        run((reference, maps, frame), model="clean", outside="refuse")
+
+
+def test_replicas_measure_the_noise_of_the_learned_image(monkeypatch):
+    class Keep:
+        name, precision = "torch", "fp32"
+
+        def infer(self, inputs):
+            return inputs[0]
+
+    monkeypatch.setattr(serve, "serving", lambda *asked: (Keep(), ""))
+    *_, linear, noise = run(scanned(), replicas=16)
+    assert (linear.meta["ScansideNoiseOf"], noise.meta["ScansideNoiseOf"]) == ("linear", "image")
+    inside = linear.data > 0
+    ratio = float((noise.data[inside] / linear.data[inside]).median())
+    assert 0.95 < ratio < 1.3, "the last exact step takes away what the linear image's weight leaves out"
