@@ -49,7 +49,7 @@ class Unrolled(Gadget):
     """What happens to a scan outside of the model's envelope: the linear image instead, or an error."""
 
     replicas: Annotated[int, Field(ge=0, le=64)] = 0
-    """Send the sd of so many (16, say) learned images of the data with fresh noise: the learned one's noise."""
+    """Send the sd of so many (16, say) learned images with fresh noise added: the learned image's noise."""
 
     backend: Runs = "auto"
     """What runs the network; ``auto``: the best that this machine has. Torch serves where it is not ready."""
