@@ -34,6 +34,7 @@ NAMES = (
     "dynamic",
     "failures",
     "denoise_quality",
+    "unrolled_speed",
 )
 
 
