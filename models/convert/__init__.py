@@ -141,7 +141,7 @@ def reason(words: str) -> str:
     lines = [line.strip() for line in words.strip().splitlines() if line.strip()] or ["it said nothing"]
     last = next((line for line in reversed(lines) if re.match(r"[\w.]*(Error|Exception)\b", line)), lines[-1])
     for pattern in OPERATORS:
-        if found := re.search(pattern, words):
+        if found := re.search(pattern, last) or re.search(pattern, words):
             return f"operator {found.group(found.lastindex or 0)} is not supported: {last[:300]}"
     return last[:300]
 

@@ -119,9 +119,9 @@ def test_the_models_of_the_project_fit_into_it():
 
 @pytest.mark.parametrize("name", zoo.names())
 def test_gain_never_matters_to_a_model_of_the_project(name):
-    network = zoo.load(name).network
-    linear, adjoint, matrix, sd = zoo.example(1, (32, 32))
-    once = network(linear, adjoint, matrix, sd)
+    model = zoo.load(name)
+    inputs = model.form.example(1, (32, 32), 0)
+    once = model.network(*inputs)
     for gain in (0.5, 2.0):
-        image = network(gain * linear, gain * adjoint, matrix, gain * sd)
+        image = model.network(*(part if part.dim() == 3 else gain * part for part in inputs))
         assert torch.allclose(image, gain * once, rtol=1e-3, atol=1e-3 * float(once.abs().max()))
