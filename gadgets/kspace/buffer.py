@@ -1,5 +1,6 @@
 """One buffer: the lines of one image, its reference lines beside them, and how far they have come."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,6 +13,7 @@ from gadgets.kspace.coverage import missing
 from gadgets.kspace.layout import Indices, Layout, Mask
 from gadgets.kspace.lines import Lines, allocate, nearest
 from gadgets.kspace.rows import Key, Rows
+from gadgets.kspace.sheared import Sheared, sheared
 
 
 @dataclass(kw_only=True)
@@ -51,8 +53,21 @@ class Buffer:
     referenced: bool = False
     """All its reference lines are known to be there."""
 
+    lattices: tuple[Sheared, ...] = ()
+    """What else the imaging lines may be, where the grid is none of theirs: (k2, k1) and (k1, k2)."""
+
     def full_after(self, k2: Indices, k1: Indices, average: Indices) -> int | None:
-        """Which of these imaging lines, the next to arrive, completes the grid; None: none of them."""
+        """Which of these imaging lines, the next to arrive, completes grid or lattice; None: none of them."""
+        at = self._grid_after(k2, k1, average)
+        if at is not None or not self.lattices:
+            return at
+        ends = (one.after(*lines) for one, lines in self._turned(k2, k1))
+        return min((end for end in ends if end is not None), default=None)
+
+    def _turned(self, k2: Indices, k1: Indices) -> Iterator[tuple[Sheared, tuple[Indices, Indices]]]:
+        return zip(self.lattices, ((k2, k1), (k1, k2)), strict=True)
+
+    def _grid_after(self, k2: Indices, k1: Indices, average: Indices) -> int | None:
         offset = self.offset or self._offset(k2, k1)
         grid = self.grid if self.offset else self.layout.grid(offset)
         if grid is None:
@@ -80,7 +95,8 @@ class Buffer:
     @property
     def full(self) -> bool:
         """Every imaging line that the header promises is there."""
-        return self.grid is not None and self.placed == self.promised
+        by_grid = self.grid is not None and self.placed == self.promised
+        return by_grid or any(lattice.whole for lattice in self.lattices)
 
     @property
     def complete(self) -> bool:
@@ -139,6 +155,8 @@ class Buffer:
         if not self._regular(k2, k1, rows.average[chosen], self.offset):
             self.grid = None
         self.placed += int(self.grid[k2, k1].sum()) if self.grid is not None else 0
+        for lattice, lines in self._turned(k2, k1) if self.lattices else ():
+            lattice.add(*lines)
 
     def _lay_reference(self, rows: Rows, chosen: Indices, *, wanted: bool) -> None:
         flagged = chosen[rows.flagged[chosen]]
@@ -201,4 +219,5 @@ def open_buffer(key: Key, rows: Rows, layout: Layout, row: int = 0) -> Buffer:
         reference=allocate(layout.encoding, shape),
         transformed=rows.block.transformed,
         notes=rows.block.notes,
+        lattices=sheared(layout),
     )
