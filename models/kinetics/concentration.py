@@ -38,11 +38,22 @@ class Readout:
     pulse: int
     """Which pulse reads the centre of k-space; 0 is the first."""
 
-    def ratio(self, t1: torch.Tensor, unenhanced: float) -> torch.Tensor:
-        """Signal over proton-density signal, which is that of the unenhanced T1 [s]; float64."""
+    def ratio(self, t1: torch.Tensor, unenhanced: float, efficiency: float = 1.0) -> torch.Tensor:
+        """Signal over proton-density signal, which is that of the unenhanced T1 [s]; float64.
+
+        ``efficiency`` of the saturation: 1 leaves no magnetisation.
+        """
         pulse, one = torch.tensor(float(self.pulse)), torch.ones(())
         t1 = t1.to(torch.float64)
-        bright = saturated(t1, one, flip=self.flip, repetition=self.repetition, delay=self.delay, pulse=pulse)
+        bright = saturated(
+            t1,
+            one,
+            flip=self.flip,
+            repetition=self.repetition,
+            delay=self.delay,
+            pulse=pulse,
+            efficiency=efficiency,
+        )
         dark = saturated(
             torch.tensor(unenhanced, dtype=torch.float64),
             one,

@@ -78,6 +78,9 @@ CASES = {
     "default.xml": Case({"repetitions": 2}, noise=0, units=False, error=0.1),
 }
 NOISE = ("default_measurement_dependencies",)
+PERFUSION = ("perfusion",)
+"""Has a scan of its own kind: tests/endtoend/test_perfusion.py and tests/gadgets/cardiac run it."""
+
 COILS = ("coil_measurement_dependencies", "cartesian_grappa_external")
 """Two scans that belong together: tests/server/dependencies/test_coils.py runs them."""
 
@@ -100,7 +103,7 @@ def scan(case):
 
 
 def test_every_installed_chain_has_a_case():
-    assert [name for name in chains() if name not in (*CASES, *NOISE, *COILS)] == []
+    assert [name for name in chains() if name not in (*CASES, *NOISE, *COILS, *PERFUSION)] == []
 
 
 @pytest.mark.parametrize("name", [name for name in CASES if name in chains()])

@@ -1,0 +1,1 @@
+"""The heart: perfusion, segmentation, function."""

@@ -1,0 +1,73 @@
+"""The arterial input: the left ventricle in the low-resolution images, and its concentration."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+import torch
+
+from gadgets.cardiac.perfusion.item import FirstPass, Frames
+from gadgets.cardiac.perfusion.pictures import derived
+from gadgets.data import Image
+from gadgets.gadget import Gadget
+from gadgets.scan import Scan
+from models.perfusion.arterial import arterial
+from models.perfusion.pools import find_pools, purest
+
+
+@dataclass(frozen=True, kw_only=True)
+class FindArterialInput(Gadget):
+    """Find the blood of the left ventricle in the arterial images, and turn its signal into concentration.
+
+    The detector and the conversion say what speaks against their answer; then no flow is given, and the
+    report says why. The mask is sent as an image.
+    """
+
+    def process(self, stream: Iterable[FirstPass], scan: Scan) -> Iterator[FirstPass | Image]:
+        """The first pass with its arterial input; before it the mask."""
+        for item in stream:
+            frames = item.arterial_frames
+            if frames is None:
+                yield item
+                continue
+            pixel = (frames.pixel[0] * frames.pixel[1]) ** 0.5
+            pools = find_pools(frames.signal[0], frames.times, pixel)
+            found = replace(
+                item, pools=pools, refusals=(*item.refusals, *(f"arterial: {r}" for r in pools.reasons))
+            )
+            if bool(pools.left.any()):
+                labels = (pools.left.int() + 2 * pools.right.int()).to(torch.uint16)
+                yield derived(frames, labels, "aifmask", {"ScansideLabels": ["lv", "rv"]})
+                found = _converted(found, frames)
+            yield found
+
+
+def _converted(item: FirstPass, frames: Frames) -> FirstPass:
+    """With the concentration, where the header says enough."""
+    if item.protocol is None or item.pools is None or frames.density.shape[1] == 0:
+        return item
+    if len(item.protocol.echo_times) > len(frames.signal):
+        reason = (
+            f"the header has {len(item.protocol.echo_times)} arterial echoes, the data {len(frames.signal)}"
+        )
+        return replace(item, refusals=(*item.refusals, reason))
+    mask = purest(frames.signal[0], item.pools.left)
+    signals = frames.signal[:, :, mask].double().mean(2)
+    densities = frames.density[:, :, mask].double().mean((1, 2))
+    if reason := _swapped(signals, densities):
+        return replace(item, refusals=(*item.refusals, reason))
+    found = arterial(signals, densities, frames.times, item.protocol)
+    return replace(item, arterial=found, refusals=(*item.refusals, *found.reasons))
+
+
+def _swapped(signals: torch.Tensor, densities: torch.Tensor) -> str:
+    """A reason when the later echo is brighter at the peak, which no decay explains."""
+    if len(signals) < 2:
+        return ""
+    peak = int(signals.sum(0).argmax())
+    brighter = float(signals[1, peak]) > 1.02 * float(signals[0, peak])
+    if brighter or float(densities[1]) > 1.1 * float(densities[0]):
+        return (
+            "arterial echoes swapped: at the peak the second is "
+            f"{float(signals[1, peak] / signals[0, peak]):.2f} of the first, expected less than 1"
+        )
+    return ""

@@ -1,0 +1,175 @@
+"""The images of a first pass, gathered until the scan ends."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import numpy as np
+import torch
+from pydantic import Field
+
+from gadgets.cardiac.perfusion.header import density_frames, haematocrit, read
+from gadgets.cardiac.perfusion.item import FirstPass, Frames, Slice
+from gadgets.cardiac.perfusion.pulses import PLACE
+from gadgets.data import Image
+from gadgets.gadget import Gadget
+from gadgets.scan import Scan
+from models.cardiac.sectors import Level
+from models.kinetics.blood import HAEMATOCRIT
+from models.perfusion.motion import blur
+
+TICK = 2.5e-3
+"""Unit of the time stamps [s]."""
+
+LEAST = 12
+"""Frames of a slice behind those of proton density, at least."""
+
+BASE_TO_APEX = np.array([0.60, -0.60, -0.53])
+"""Where the apex lies as seen from the base, patient coordinates (to the left, to the front, to the feet)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CollectFirstPass(Gadget):
+    """Pass all images, and give at the scan's end the first pass that they are.
+
+    Images of one slice are its frames, in the order of their repetitions: first those of proton density, as
+    many as the header says, then the first pass. Complex images are taken in phase with the mean of proton
+    density, so that noise has mean 0 where blood gives no signal yet. Slices are sorted from base to apex by
+    their place in the patient.
+    """
+
+    arterial: Literal["encoding", "set", "slice"] = "encoding"
+    """What tells the low-resolution images of the arterial input from those of the muscle."""
+
+    arterial_is: Annotated[int, Field(ge=0)] = 1
+    """The value that they have of it."""
+
+    haematocrit: Annotated[float, Field(gt=0.1, lt=0.8)] | None = None
+    """The patient's; the header's when None, else 0.42, and the report says so."""
+
+    def process(self, stream: Iterable[Image], scan: Scan) -> Iterator[Image | FirstPass]:
+        """Each image as it came; behind the last one the first pass."""
+        slices: dict[int, list[Image]] = {}
+        arterial: list[Image] = []
+        for item in stream:
+            yield item
+            if item.role == "image":
+                if self._is_arterial(item):
+                    arterial.append(item)
+                else:
+                    slices.setdefault(int(item.head["slice"]), []).append(item)
+        yield self._first_pass(slices, arterial, scan)
+
+    def _is_arterial(self, item: Image) -> bool:
+        if self.arterial == "encoding":
+            return item.meta.get("ScansideEncoding", 0) == self.arterial_is
+        return int(item.head[self.arterial]) == self.arterial_is
+
+    def _first_pass(self, slices: dict[int, list[Image]], arterial: list[Image], scan: Scan) -> FirstPass:
+        muscle_density, arterial_density = density_frames(scan)
+        refusals = []
+        if muscle_density is None:
+            refusals.append("NumOfProtonDensityImages is not in the header")
+        elif 0 in (muscle_density, arterial_density):
+            refusals.append("no proton-density frames: the header says 0")
+        found = [frames_of(each, muscle_density or 0) for each in slices.values()]
+        found = [each for each in found if each is not None]
+        short = [each for each in slices.values() if frames_of(each, muscle_density or 0) is None]
+        if short:
+            refusals.append(
+                f"{len(short)} slices have fewer than {LEAST} frames behind those of proton density"
+            )
+        ordered = _sorted([each for each in found if each is not None])
+        inflow = frames_of(arterial, arterial_density or 0)
+        if not ordered:
+            refusals.append("no slice with a first pass")
+        if inflow is None:
+            refusals.append(f"no arterial images: none with {self.arterial} {self.arterial_is}")
+        read_ = read(scan, ordered[0].pulse if ordered else 0, inflow.pulse if inflow else 0)
+        level, origin = haematocrit(scan, self.haematocrit, HAEMATOCRIT)
+        return FirstPass(
+            slices=tuple(
+                Slice(level=name, frames=each)
+                for name, each in zip(levels(len(ordered)), ordered, strict=True)
+            ),
+            arterial_frames=inflow,
+            protocol=read_.protocol,
+            haematocrit=level,
+            haematocrit_from=origin,
+            state=str(scan.parameters.get("ContrastState", "")),
+            refusals=(*refusals, *read_.missing),
+            flags=_missed(ordered, inflow),
+        )
+
+
+def levels(count: int) -> tuple[Level, ...]:
+    """What slices from base to apex are called; one alone is a middle one."""
+    if count == 1:
+        return ("mid",)
+    names: list[Level] = ["mid"] * count
+    names[0], names[-1] = "basal", "apical"
+    if count == 2:
+        names[-1] = "mid"
+    return tuple(names)
+
+
+def frames_of(images: list[Image], density: int) -> Frames | None:
+    """The frames of one slice; None when there are too few."""
+    echoes = sorted({int(each.head["contrast"]) for each in images})
+    by = {(int(each.head["contrast"]), int(each.head["repetition"])): each for each in images}
+    beats = sorted({beat for _, beat in by if all((echo, beat) in by for echo in echoes)})
+    if len(beats) < density + LEAST or not echoes:
+        return None
+    data = torch.stack([torch.stack([by[echo, beat].data[0, 0] for beat in beats]) for echo in echoes])
+    still, moving = data[:, :density], data[:, density:]
+    head = by[echoes[0], beats[density]].head
+    times = [float(by[echoes[0], beat].head["acquisition_time_stamp"]) * TICK for beat in beats[density:]]
+    height, width = data.shape[-2:]
+    fov = head["field_of_view"]
+    return Frames(
+        signal=_in_phase(moving, still),
+        density=still.abs().float(),
+        times=torch.tensor(times, dtype=torch.float64),
+        pixel=(float(fov[1]) * 1e-3 / height, float(fov[0]) * 1e-3 / width),
+        pulse=int(head["user_int"][PLACE]),
+        head=head,
+        meta=by[echoes[0], beats[density]].meta,
+    )
+
+
+def _in_phase(moving: torch.Tensor, still: torch.Tensor) -> torch.Tensor:
+    """Frames [echo, frame, y, x] in phase with the smoothed mean of others; magnitudes without any."""
+    if not moving.is_complex():
+        return moving.float()
+    if still.shape[1] == 0:
+        return moving.abs().float()
+    mean = still.mean(1)
+    smooth = torch.complex(blur(mean.real.contiguous(), 1.5), blur(mean.imag.contiguous(), 1.5))
+    phase = torch.polar(torch.ones_like(smooth.real), smooth.angle())
+    return (moving * phase.conj()[:, None]).real.float().contiguous()
+
+
+def _sorted(slices: list[Frames]) -> list[Frames]:
+    """From base to apex."""
+    if len(slices) < 2:
+        return slices
+    normal = np.cross(slices[0].head["read_dir"].astype(float), slices[0].head["phase_dir"].astype(float))
+    towards = normal if normal @ BASE_TO_APEX >= 0 else -normal
+    return sorted(slices, key=lambda each: float(each.head["position"].astype(float) @ towards))
+
+
+def _missed(slices: list[Frames], arterial: Frames | None) -> tuple[str, ...]:
+    """Gaps in the series: beats that were missed."""
+    said = []
+    for name, frames in [
+        *((f"slice {n + 1}", each) for n, each in enumerate(slices)),
+        ("arterial", arterial),
+    ]:
+        if frames is None or len(frames.times) < 3:
+            continue
+        apart = frames.times.diff()
+        usual = float(apart.median())
+        gaps = int((apart > 1.7 * usual).sum())
+        if gaps:
+            said.append(f"{name}: {gaps} gaps of up to {float(apart.max()):.1f} s, usually {usual:.2f} s")
+    return tuple(said)

@@ -1,0 +1,53 @@
+"""The muscle's signal as a concentration of contrast agent."""
+
+from dataclasses import replace
+
+import torch
+
+from gadgets.cardiac.perfusion.item import Slice
+from models.perfusion.arterial import EFFICIENCY, Arterial, efficiency, table_of
+from models.perfusion.curves import STEP
+from models.perfusion.motion import blur
+from models.perfusion.protocol import Protocol
+
+MOST = 10.0
+"""Of the look-up table [mM]."""
+
+
+def concentration(one: Slice, arterial: Arterial, protocol: Protocol) -> tuple[Slice, tuple[str, ...]]:
+    """The slice with its concentrations [mM], and what speaks against them.
+
+    Signal over proton density, smoothed within the muscle and elsewhere apart, so that coils and proton
+    density cancel and its noise hardly counts; the saturation is what makes the muscle's baseline right, and
+    what is left of a pixel's baseline is taken away.
+    """
+    frames, heart = one.frames, one.heart
+    if heart is None or frames.density.shape[1] == 0:
+        return one, ()
+    shading = _shading(frames.density[0].mean(0), heart.muscle)
+    ratio = frames.signal[0] / shading
+    start = float(arterial.times[0]) + STEP * arterial.bolus.foot
+    before = frames.times < start
+    if int(before.sum()) < 2:
+        return one, ("no frame before the bolus",)
+    base = float(ratio[before][:, heart.muscle].mean())
+    found = efficiency(protocol.muscle, base, protocol.t1_muscle)
+    used = min(max(found, EFFICIENCY[0]), 1.0)
+    table = table_of(protocol.muscle, protocol.t1_muscle, protocol.relaxivity, used, MOST)
+    held = table(ratio.double())
+    held = (held - held[before].mean(0)).float()
+    said = []
+    if not EFFICIENCY[0] <= found <= EFFICIENCY[1] + 0.05:
+        said.append(f"the muscle's baseline asks for a saturation of {found:.2f}, expected about 1")
+    return replace(one, gadolinium=held), tuple(said)
+
+
+def _shading(density: torch.Tensor, muscle: torch.Tensor) -> torch.Tensor:
+    """Proton density times the coils' shading [y, x], smooth within the muscle and smooth outside of it."""
+    out = torch.zeros_like(density)
+    for mask in (muscle, ~muscle):
+        weight = mask.to(density.dtype)
+        smooth = blur(density * weight, 3.0) / blur(weight, 3.0).clamp(min=1e-3)
+        out[mask] = smooth[mask]
+    low = 0.05 * float(torch.quantile(out.flatten(), 0.9))
+    return out.clamp(min=max(low, 1e-9))

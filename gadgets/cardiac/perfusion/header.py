@@ -1,0 +1,157 @@
+"""What the header has to say before a signal is quantified; documented as a table in docs/perfusion.md."""
+
+import math
+from dataclasses import dataclass
+
+from gadgets.scan import Scan
+from models.kinetics.concentration import RELAXIVITY, Readout
+from models.perfusion.protocol import NATIVE, Protocol
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """What was found of it."""
+
+    protocol: Protocol | None
+    """None when something is missing."""
+
+    missing: tuple[str, ...]
+    """What is missing or wrong, each by its name."""
+
+
+class _Reader:
+    """Reads numbers by name and remembers which were not there."""
+
+    def __init__(self, scan: Scan) -> None:
+        self._scan = scan
+        self.missing: list[str] = []
+
+    def number(self, name: str, scale: float, other: float | None = None, *, zero: bool = False) -> float:
+        """A user parameter times ``scale``, else ``other``; a missing one is remembered and 1."""
+        value = self._scan.parameters.get(name)
+        try:
+            found = float(value) * scale if value is not None else other
+        except ValueError:
+            found = None
+        if found is None:
+            self.missing.append(f"{name} is not in the header")
+            return 1.0
+        if not math.isfinite(found) or found < 0 or (found == 0 and not zero):
+            self.missing.append(f"{name} is {found / scale:g}, expected more than 0")
+            return 1.0
+        return found
+
+
+def read(scan: Scan, muscle_pulse: int, arterial_pulse: int) -> Found:
+    """The protocol of a scan, given how many pulses come before the centre of k-space.
+
+    User parameters decide; where one is missing the sequence section may tell (TR, TI, flip angles, TE).
+    """
+    reader = _Reader(scan)
+    style = str(scan.parameters.get("Readout", "FLASH"))
+    if style.upper() not in ("FLASH", "GRE", "SPGR", "TURBOFLASH"):
+        reader.missing.append(f"Readout is {style}, expected FLASH: no look-up table for others")
+    muscle, arterial = _readouts(scan, reader, muscle_pulse, arterial_pulse)
+    first = reader.number("AIFEchoTime0", 1e-3, _nth(scan.sequence.echo_time, 1))
+    second = scan.parameters.get("AIFEchoTime1") or _nth(scan.sequence.echo_time, 2)
+    echoes = (
+        (first,)
+        if second is None
+        else (first, reader.number("AIFEchoTime1", 1e-3, _nth(scan.sequence.echo_time, 2)))
+    )
+    if len(echoes) == 2 and echoes[1] <= echoes[0]:
+        reader.missing.append(
+            f"AIFEchoTime1 is {1e3 * echoes[1]:g} ms, expected more than the first, {1e3 * echoes[0]:g} ms"
+        )
+    tissue = _tissue(scan, reader)
+    if reader.missing:
+        return Found(protocol=None, missing=tuple(dict.fromkeys(reader.missing)))
+    blood, native, relaxivity = tissue
+    return Found(
+        protocol=Protocol(
+            muscle=muscle,
+            arterial=arterial,
+            echo_times=echoes,
+            t1_blood=blood,
+            t1_muscle=native,
+            relaxivity=relaxivity,
+        ),
+        missing=(),
+    )
+
+
+def _readouts(scan: Scan, reader: _Reader, muscle: int, arterial: int) -> tuple[Readout, Readout]:
+    sequence = scan.sequence
+    runup = int(reader.number("RunUpPulses", 1.0, 0.0, zero=True))
+    angle = math.pi / 180
+    flip = reader.number("FlipAngleSR", angle, _nth(sequence.flip_angle, 0))
+    own = Readout(
+        flip=flip,
+        flip_density=reader.number("FlipAnglePD", angle, _nth(sequence.flip_angle, 1)),
+        repetition=reader.number("EchoSpacing", 1e-3, _nth(sequence.repetition_time, 0)),
+        delay=reader.number("SaturationDelay", 1e-3, _nth(sequence.inversion_time, 0)),
+        pulse=muscle + runup,
+    )
+    arterial_flip = reader.number("AIFFlipAngleSR", angle)
+    return own, Readout(
+        flip=arterial_flip,
+        flip_density=reader.number("AIFFlipAnglePD", angle),
+        repetition=reader.number("AIFEchoSpacing", 1e-3),
+        delay=reader.number("AIFSaturationDelay", 1e-3, _nth(sequence.inversion_time, 1)),
+        pulse=arterial,
+    )
+
+
+def _tissue(scan: Scan, reader: _Reader) -> tuple[float, float, float]:
+    """T1 of blood and of muscle [s], and the relaxivity [1 / (mM s)], by the field strength."""
+    strength = scan.field_strength
+    near = [each for each in NATIVE if strength is not None and abs(each - strength) < 0.15 * each]
+    if not near:
+        reader.missing.append(
+            "systemFieldStrength_T is not in the header"
+            if strength is None
+            else f"systemFieldStrength_T is {strength:g}, expected one near {' or '.join(map(str, NATIVE))}"
+        )
+        return 1.0, 1.0, 1.0
+    blood, muscle = NATIVE[near[0]]
+    return (
+        reader.number("BloodT1", 1e-3, blood),
+        reader.number("MyocardiumT1", 1e-3, muscle),
+        reader.number("RelaxivityR1", 1.0, RELAXIVITY[near[0]]),
+    )
+
+
+def _nth(values: tuple[float, ...], at: int) -> float | None:
+    return values[at] if len(values) > at else None
+
+
+def density_frames(scan: Scan) -> tuple[int | None, int | None]:
+    """How many frames of proton density come first, in the slices and in the arterial images."""
+
+    def whole(name: str) -> int | None:
+        value = scan.parameters.get(name)
+        try:
+            return None if value is None else int(float(value))
+        except ValueError:
+            return None
+
+    muscle = whole("NumOfProtonDensityImages")
+    arterial = whole("NumOfProtonDensityImagesAIF")
+    return muscle, muscle if arterial is None else arterial
+
+
+def haematocrit(scan: Scan, given: float | None, assumed: float) -> tuple[float, str]:
+    """The haematocrit and where it is from: the chain, the header (a fraction or percent), or assumed."""
+    if given is not None:
+        return given, "chain"
+    known = ("haematocrit", "hematocrit", "hct")
+    for name, value in scan.parameters.items():
+        if name.lower() in known:
+            try:
+                found = float(value)
+            except ValueError:
+                continue
+            found = found / 100 if found > 1 else found
+            if 0.15 <= found <= 0.7:
+                return found, "header"
+    return assumed, "assumed"

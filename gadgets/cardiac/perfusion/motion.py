@@ -1,0 +1,105 @@
+"""Breathing taken out of the slices, each in a box about the heart."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Annotated, Literal
+
+import torch
+from pydantic import Field
+
+from gadgets.cardiac.perfusion.item import FirstPass, Frames, Slice
+from gadgets.cardiac.perfusion.pictures import derived
+from gadgets.data import Heads, Image
+from gadgets.gadget import Gadget
+from gadgets.scan import Scan
+from models.perfusion.motion import Flow, Moved, lucas_kanade, register, total_variation, warp
+from models.perfusion.pools import heart_center
+from models.perfusion.regions import box_around
+
+ENGINES: dict[str, Flow | None] = {"rigid": None, "tvl1": total_variation, "ilk": lucas_kanade}
+
+WORST = 0.25
+"""Of a frame's difference to its model, relative to it: beyond it the frame is not registered."""
+
+SHARE = 0.2
+"""Of the frames that may be so."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CorrectMotion(Gadget):
+    """Register the frames of each slice to low-rank model images of it, and send them as a series.
+
+    In a box about the heart, which all that follows keeps. The bolus is no motion: a model image has the
+    contrast of its own frame. ``rigid`` moves each frame as a whole; ``tvl1`` and ``ilk`` deform it besides
+    by an optical flow of scikit-image (extra ``cardiac``).
+    """
+
+    engine: Literal["rigid", "tvl1", "ilk"] = "rigid"
+    """What finds the motion."""
+
+    box: Annotated[int, Field(ge=32, le=192)] = 96
+    """Side of the box [pixel]."""
+
+    def process(self, stream: Iterable[FirstPass], scan: Scan) -> Iterator[FirstPass | Image]:
+        """The first pass with its slices registered; before it the registered series."""
+        for item in stream:
+            slices, flags = [], list(item.flags)
+            for number, one in enumerate(item.slices):
+                moved = self._moved(one)
+                slices.append(moved)
+                bad = int((moved.moved.left > WORST).sum()) if moved.moved else 0
+                if bad > SHARE * len(moved.frames.times):
+                    flags.append(f"slice {number + 1}: motion beyond correction in {bad} frames")
+                yield from _series(moved)
+            arterial = item.arterial_frames and _registered(item.arterial_frames, None)
+            yield replace(item, slices=tuple(slices), arterial_frames=arterial, flags=tuple(flags))
+
+    def _moved(self, one: Slice) -> Slice:
+        frames = one.frames
+        pixel = (frames.pixel[0] * frames.pixel[1]) ** 0.5
+        where = heart_center(frames.signal[0], frames.times, pixel)
+        cropped = crop(frames, box_around(where, frames.signal.shape, self.box))
+        moved = register(cropped.signal[0], ENGINES[self.engine])
+        return replace(one, frames=_warped(cropped, moved), moved=moved)
+
+
+def _registered(frames: Frames, flow: Flow | None) -> Frames:
+    return _warped(frames, register(frames.signal[0].contiguous(), flow))
+
+
+def _warped(frames: Frames, moved: Moved) -> Frames:
+    signal = torch.stack([warp(echo.contiguous(), moved.displacement, "bicubic") for echo in frames.signal])
+    return replace(frames, signal=signal)
+
+
+def crop(frames: Frames, box: tuple[slice, slice]) -> Frames:
+    """The frames in a box (y, x), with the geometry of it."""
+    y, x = box
+    return replace(
+        frames,
+        signal=frames.signal[..., y, x].contiguous(),
+        density=frames.density[..., y, x].contiguous(),
+        head=boxed(frames.head, frames.signal.shape[-2:], box),
+    )
+
+
+def boxed(head: Heads, shape: torch.Size, box: tuple[slice, slice]) -> Heads:
+    """The header of a part of an image."""
+    out = head.copy()
+    for axis, (name, part, size) in enumerate(zip(("phase_dir", "read_dir"), box, shape, strict=True)):
+        at = 1 - axis
+        step = float(head["field_of_view"][at]) / size
+        middle = (part.start + part.stop) / 2 - size / 2
+        out["position"] = out["position"] + middle * step * head[name]
+        out["field_of_view"][at] = step * (part.stop - part.start)
+        out["matrix_size"][at] = part.stop - part.start
+    return out
+
+
+def _series(one: Slice) -> Iterator[Image]:
+    """The registered frames as images."""
+    for number, (frame, time) in enumerate(zip(one.frames.signal[0], one.frames.times, strict=True)):
+        image = derived(one.frames, frame.clamp(min=0), "moco", {"ScansideSlice": one.level})
+        image.head["repetition"] = number
+        image.head["acquisition_time_stamp"] = round(float(time) / 2.5e-3)
+        yield image

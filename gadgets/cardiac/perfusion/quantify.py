@@ -1,0 +1,131 @@
+"""From registered signals to maps of blood flow."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, fields, replace
+from typing import Annotated, Literal
+
+import torch
+from pydantic import Field
+
+from gadgets.cardiac.perfusion.convert import concentration
+from gadgets.cardiac.perfusion.item import FirstPass, Slice
+from gadgets.cardiac.perfusion.pictures import derived
+from gadgets.data import Image
+from gadgets.gadget import Gadget
+from gadgets.scan import Scan
+from models.kinetics.blood import HAEMATOCRIT
+from models.perfusion.arterial import Arterial
+from models.perfusion.fit import Fitted
+from models.perfusion.flow import SECONDS, STEP, Flow, Kinetics, kinetics
+
+MAPS = ("mbf", "ps", "vb", "visf", "delay", "error")
+
+PERCENT = {"vb": 100.0, "visf": 100.0, "error": 100.0}
+"""From ml/g to ml/100 g, from a part to percent."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuantifyFlow(Gadget):
+    """Concentrations, and flow by a kinetic model: of each segment, of its halves, of each pixel.
+
+    Sends the concentration series and the maps. Nothing is quantified when there is a reason against it.
+    """
+
+    model: Literal["btex", "2cxm", "fermi"] = "btex"
+    """``btex``: exchange along a capillary; ``2cxm``: two mixed compartments; ``fermi``: flow alone."""
+
+    poor: Annotated[float, Field(gt=0)] = 0.08
+    """Beyond this difference to the fit, over the curve's peak, a segment is flagged."""
+
+    def process(self, stream: Iterable[FirstPass], scan: Scan) -> Iterator[FirstPass | Image]:
+        """The first pass with its flow; before it the series of concentrations and the maps."""
+        ready = kinetics(self.model, HAEMATOCRIT)
+        for item in stream:
+            if item.haematocrit != HAEMATOCRIT:
+                ready = kinetics(self.model, item.haematocrit)
+            if item.refusals or item.arterial is None or item.protocol is None:
+                yield replace(item, model=self.model)
+                continue
+            slices, flags = [], list(item.flags)
+            for number, one in enumerate(item.slices):
+                held, said = concentration(one, item.arterial, item.protocol)
+                flags += [f"slice {number + 1}: {each}" for each in said]
+                done = self._slice(held, item.arterial, ready)
+                yield from _images(done)
+                slices.append(done)
+            flags += self._judged(slices)
+            yield replace(item, slices=tuple(slices), flags=tuple(flags), model=self.model)
+
+    def _slice(self, one: Slice, arterial: Arterial, ready: Kinetics) -> Slice:
+        if one.gadolinium is None or one.segments is None or one.heart is None or one.inner is None:
+            return one
+        used = self._moments(one, arterial)
+        moments = one.frames.times[used]
+        answers = ready.answers(*arterial.at(STEP), moments)
+        curves = one.gadolinium[used][:, one.heart.muscle].double().mT
+        names = one.segments[one.heart.muscle]
+        inner = one.inner[one.heart.muscle]
+        present = [name for name in sorted(set(names.tolist())) if name]
+        keys: list[tuple[int, str]] = [(name, "") for name in present]
+        masks = [names == name for name in present]
+        for half, mask in (("endo", inner), ("epi", ~inner)):
+            for name in present:
+                if int((both := (names == name) & mask).sum()) >= 3:
+                    keys.append((name, half))
+                    masks.append(both)
+        means = torch.stack([curves[mask].mean(0) for mask in masks])
+        found, fitted = ready.sectors(means, answers)
+        row = torch.tensor([present.index(int(name)) for name in names])
+        pixels = ready.pixels(curves, answers, _rows(fitted, row))
+        each = {key: _row(found, at) for at, key in enumerate(keys)}
+        return replace(
+            one,
+            pixels=pixels,
+            sectors={name: flow for (name, half), flow in each.items() if not half},
+            halves={key: flow for key, flow in each.items() if key[1]},
+        )
+
+    def _moments(self, one: Slice, arterial: Arterial) -> torch.Tensor:
+        """The frames that count: those that the table covers; for Fermi those of the first pass."""
+        times, start = one.frames.times, float(arterial.times[0])
+        used = times < min(start + SECONDS - 1, float(arterial.times[-1]) + 0.5)
+        if self.model == "fermi":
+            used &= times < start + arterial.bolus.valley * 0.5 + 2.0
+        return used
+
+    def _judged(self, slices: list[Slice]) -> list[str]:
+        errors = {name: float(flow.error) for one in slices for name, flow in one.sectors.items()}
+        bad = [name for name, error in errors.items() if error > self.poor]
+        return [f"poor fit in segments {', '.join(map(str, bad))}"] if bad else []
+
+
+def _rows(fitted: Fitted, row: torch.Tensor) -> Fitted:
+    return Fitted(**{each.name: getattr(fitted, each.name)[row] for each in fields(Fitted)})
+
+
+def _row(flow: Flow, at: int) -> Flow:
+    return Flow(**{each.name: getattr(flow, each.name)[at : at + 1] for each in fields(Flow)})
+
+
+def mapped(one: Slice, name: str) -> torch.Tensor:
+    """A map of the slice [y, x], 0 outside of the muscle."""
+    if one.pixels is None or one.heart is None:
+        raise ValueError(f"no {name} map: the slice was not quantified")
+    out = torch.zeros(one.heart.muscle.shape)
+    out[one.heart.muscle] = getattr(one.pixels, name).nan_to_num(0.0, 0.0, 0.0).float()
+    return out
+
+
+def _images(one: Slice) -> Iterator[Image]:
+    if one.gadolinium is not None:
+        for number, (frame, time) in enumerate(zip(one.gadolinium, one.frames.times, strict=True)):
+            image = derived(one.frames, frame, "gd", {"ScansideSlice": one.level})
+            image.head["repetition"] = number
+            image.head["acquisition_time_stamp"] = round(float(time) / 2.5e-3)
+            yield image
+    if one.pixels is not None:
+        for name in MAPS:
+            if bool(getattr(one.pixels, name).isfinite().any()):
+                yield derived(
+                    one.frames, mapped(one, name) * PERCENT.get(name, 1.0), name, {"ScansideSlice": one.level}
+                )

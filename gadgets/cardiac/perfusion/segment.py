@@ -1,0 +1,93 @@
+"""Muscle, blood and segments in each slice. The classical path; a network may take its place."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from gadgets.cardiac.perfusion.item import FirstPass, Frames, Slice
+from gadgets.gadget import Gadget
+from gadgets.scan import Scan
+from models.cardiac.sectors import endocardial, segments
+from models.perfusion.muscle import Heart, find_muscle
+from models.perfusion.pools import find_pools
+from models.perfusion.regions import center
+
+Segmenter = Callable[[torch.Tensor, torch.Tensor, float], Heart]
+"""From a registered series [frame, y, x], times [s] and a pixel [m] to the heart and what is against it."""
+
+FRONT = np.array([0.0, -1.0, 0.6])
+"""Where the anterior insertion lies as seen from the inferior one: to the front and to the head."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SegmentMyocardium(Gadget):
+    """Find blood and muscle in each slice, the insertion of the right ventricle, and the AHA segments.
+
+    Which of the two insertions is the anterior one is decided by the slice's orientation in the patient.
+    """
+
+    def process(self, stream: Iterable[FirstPass], scan: Scan) -> Iterator[FirstPass]:
+        """The first pass with its hearts."""
+        for item in stream:
+            done, refused, flags = [], list(item.refusals), list(item.flags)
+            for number, one in enumerate(item.slices):
+                heart = chosen(one.frames, (classical,))
+                said = [f"slice {number + 1}: {reason}" for reason in heart.reasons]
+                done.append(_segmented(one, heart))
+                if heart.insertions is None or not bool(heart.muscle.any()):
+                    refused += said or [f"slice {number + 1}: no muscle found"]
+                else:
+                    flags += said
+            yield replace(item, slices=tuple(done), refusals=tuple(refused), flags=tuple(flags))
+
+
+def chosen(frames: Frames, segmenters: Iterable[Segmenter]) -> Heart:
+    """The first answer that its gate passes; else the last one, with its reasons."""
+    pixel = (frames.pixel[0] * frames.pixel[1]) ** 0.5
+    heart = None
+    for segmenter in segmenters:
+        heart = segmenter(frames.signal[0], frames.times, pixel)
+        if not heart.reasons:
+            break
+    if heart is None:
+        raise ValueError("no segmenter")
+    return heart
+
+
+def classical(series: torch.Tensor, times: torch.Tensor, pixel: float) -> Heart:
+    """By arrival and contours."""
+    pools = find_pools(series, times, pixel)
+    if not bool(pools.left.any()):
+        empty = torch.zeros_like(pools.left)
+        return Heart(
+            left=empty, muscle=empty, right=empty, center=(0.0, 0.0), insertions=None, reasons=pools.reasons
+        )
+    heart = find_muscle(series, pools, pixel)
+    return replace(heart, reasons=(*pools.reasons, *heart.reasons))
+
+
+def _segmented(one: Slice, heart: Heart) -> Slice:
+    """With segments, where the insertions are known."""
+    if heart.insertions is None or not bool(heart.muscle.any()):
+        return replace(one, heart=heart)
+    anterior, inferior = _ordered(one.frames, heart.insertions)
+    towards = center(heart.right) if bool(heart.right.any()) else inferior
+    names = segments(heart.muscle, heart.center, anterior, towards, one.level)
+    return replace(one, heart=heart, segments=names, inner=endocardial(heart.muscle, heart.left))
+
+
+def _ordered(
+    frames: Frames, ends: tuple[tuple[float, float], tuple[float, float]]
+) -> tuple[tuple[float, float], tuple[float, float]]:
+    """The insertions, the anterior one first."""
+    head = frames.head
+
+    def front(point: tuple[float, float]) -> float:
+        y, x = point[0] * frames.pixel[0], point[1] * frames.pixel[1]
+        place = y * head["phase_dir"].astype(float) + x * head["read_dir"].astype(float)
+        return float(place @ FRONT)
+
+    first, second = ends
+    return (first, second) if front(first) >= front(second) else (second, first)

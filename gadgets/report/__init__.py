@@ -1,0 +1,1 @@
+"""Numbers to report images, text and structured values."""

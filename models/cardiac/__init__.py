@@ -1,0 +1,1 @@
+"""The heart on arrays: segments of the myocardium, segmentation, function."""

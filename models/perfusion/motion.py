@@ -1,0 +1,112 @@
+"""Breathing taken out of a first pass: each frame registered to a low-rank model of the series.
+
+A model image has the contrast of its own moment, so that the passage of the bolus is not mistaken for motion:
+what the few strongest patterns over time explain is contrast, what moves from frame to frame is not. The
+model is made again from the frames as they are then. Principle: H. Xue et al., MRM 83 (2020) 712 and earlier
+work of that group (registration to model images).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from models.perfusion.rigid import shifts
+
+Flow = Callable[[NDArray[np.float32], NDArray[np.float32]], NDArray[np.float32]]
+"""From a model image and a frame [y, x] to the displacement [(y, x), y, x] at which the frame shows it."""
+
+RANK = 5
+"""Patterns over time in the model."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Moved:
+    """How a series was registered."""
+
+    displacement: torch.Tensor
+    """Where in a frame the pixel of the common geometry lies, from that pixel [pixel], float32
+    [frame, (y, x), y, x]."""
+
+    left: torch.Tensor
+    """What the registered frame and its model still differ by, relative to the model, [frame]."""
+
+
+def register(series: torch.Tensor, flow: Flow | None) -> Moved:
+    """The motion of ``series`` float32 [frame, y, x]; without ``flow`` it is a translation of each frame."""
+    seen = _compressed(series)
+    rigid = shifts(seen)
+    moved = rigid[:, :, None, None].expand(-1, -1, *series.shape[1:]).clone()
+    if flow is not None:
+        frames = warp(seen, moved)
+        model = low_rank(frames, RANK)
+        found = [flow(m.numpy(), f.numpy()) for m, f in zip(model, frames, strict=True)]
+        moved = moved + torch.from_numpy(np.stack(found).astype(np.float32))
+    registered = warp(seen, moved)
+    model = low_rank(registered, RANK)
+    left = (registered - model).square().mean((1, 2)).sqrt() / model.square().mean((1, 2)).sqrt()
+    return Moved(displacement=moved, left=left)
+
+
+def _compressed(series: torch.Tensor) -> torch.Tensor:
+    """The square root of the series over its bright end, smoothed a little: muscle counts beside blood."""
+    top = torch.quantile(series.flatten()[:: max(1, series.numel() // 100_000)], 0.99)
+    root = (series / top.clamp(min=1e-12)).clamp(0, 1.5).sqrt()
+    return blur(root, 0.7)
+
+
+def low_rank(series: torch.Tensor, rank: int) -> torch.Tensor:
+    """The series with nothing but its mean and ``rank`` patterns over time, shaped as it."""
+    flat = series.flatten(1)
+    mean = flat.mean(0)
+    away = flat - mean
+    values, vectors = torch.linalg.eigh(away @ away.mT)
+    keep = vectors[:, values.argsort(descending=True)[:rank]]
+    found: torch.Tensor = (mean + keep @ (keep.mT @ away)).reshape(series.shape)
+    return found
+
+
+def warp(series: torch.Tensor, displacement: torch.Tensor, mode: str = "bilinear") -> torch.Tensor:
+    """Each frame [frame, y, x] as seen at the pixels plus a displacement [frame, (y, x), y, x]."""
+    height, width = series.shape[1:]
+    y = torch.arange(height, dtype=torch.float32)[:, None] + displacement[:, 0]
+    x = torch.arange(width, dtype=torch.float32) + displacement[:, 1]
+    places = torch.stack([2 * x / (width - 1) - 1, 2 * y / (height - 1) - 1], -1)
+    found: torch.Tensor = torch.nn.functional.grid_sample(
+        series[:, None], places, mode=mode, padding_mode="border", align_corners=True
+    )
+    return found[:, 0]
+
+
+def blur(series: torch.Tensor, sd: float) -> torch.Tensor:
+    """A Gaussian blur of each frame [..., y, x], ``sd`` [pixel]; the border is continued."""
+    reach = max(1, int(3 * sd + 0.5))
+    place = torch.arange(-reach, reach + 1, dtype=series.dtype)
+    weights = torch.exp(-0.5 * (place / sd) ** 2)
+    weights = weights / weights.sum()
+    flat = series.reshape(-1, 1, *series.shape[-2:])
+    flat = torch.nn.functional.pad(flat, (reach,) * 4, mode="replicate")
+    flat = torch.nn.functional.conv2d(flat, weights[None, None, :, None])
+    return torch.nn.functional.conv2d(flat, weights[None, None, None, :]).reshape(series.shape)
+
+
+def total_variation(model: NDArray[np.float32], frame: NDArray[np.float32]) -> NDArray[np.float32]:
+    """TV-L1 optical flow (C. Zach et al., DAGM 2007) by scikit-image."""
+    from skimage.registration import optical_flow_tvl1
+
+    found: NDArray[np.float32] = optical_flow_tvl1(  # type: ignore[no-untyped-call]
+        model, frame, attachment=15, tightness=0.3, num_warp=3, num_iter=5, dtype=np.float32
+    )
+    return found
+
+
+def lucas_kanade(model: NDArray[np.float32], frame: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Iterative Lucas-Kanade optical flow (G. Le Besnerais, F. Champagnat, ICIP 2005) by scikit-image."""
+    from skimage.registration import optical_flow_ilk
+
+    found: NDArray[np.float32] = optical_flow_ilk(  # type: ignore[no-untyped-call]
+        model, frame, radius=7, num_warp=5, dtype=np.float32
+    )
+    return found

@@ -1,0 +1,238 @@
+"""A simulated first pass, as images, through the steps of the perfusion chain."""
+
+import json
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from gadgets.cardiac.perfusion.arterial import FindArterialInput
+from gadgets.cardiac.perfusion.collect import CollectFirstPass
+from gadgets.cardiac.perfusion.item import FirstPass
+from gadgets.cardiac.perfusion.motion import CorrectMotion
+from gadgets.cardiac.perfusion.pulses import PLACE, CountPulses
+from gadgets.cardiac.perfusion.quantify import QuantifyFlow
+from gadgets.cardiac.perfusion.segment import SegmentMyocardium
+from gadgets.data import Image, Text
+from gadgets.head import IMAGE_HEAD
+from gadgets.report.perfusion import ReportPerfusion
+from gadgets.scan import Scan
+from gadgets.testing import cut_at_random, random_kspace, readouts, run
+from models.simulation.perfusion.sequence import standard
+from models.simulation.perfusion.series import make_series
+from models.simulation.perfusion.study import draw_study
+
+CHAIN = (
+    CollectFirstPass(),
+    CorrectMotion(box=64),
+    FindArterialInput(),
+    SegmentMyocardium(),
+    QuantifyFlow(),
+    ReportPerfusion(),
+)
+
+
+def one(data, time, *, encoding, contrast, beat, pixel, pulse):
+    """A frame as the reconstruction gives it."""
+    height, width = data.shape
+    head = np.zeros((), IMAGE_HEAD)
+    head["field_of_view"] = 1e3 * pixel * width, 1e3 * pixel * height, 8
+    head["matrix_size"] = width, height, 1
+    head["contrast"], head["repetition"] = contrast, beat
+    head["acquisition_time_stamp"] = round(float(time) / 2.5e-3)
+    head["read_dir"], head["phase_dir"] = (1, 0, 0), (0, 1, 0)
+    head["user_int"][PLACE] = pulse
+    return Image(data=data[None, None], head=head, meta={"ScansideEncoding": encoding})
+
+
+@pytest.fixture(scope="module")
+def scan_and_images():
+    study = draw_study(3, sequence=standard(matrix=(96, 72), acceleration=2, slices=1, beats=36))
+    series = make_series(study, 25.0, box=64)
+    images = []
+    for encoding, still, moving, times, still_times, pixel, readout in (
+        (
+            1,
+            series.aif_density,
+            series.aif,
+            series.aif_times,
+            series.aif_density_times,
+            series.aif_pixel,
+            series.aif_readout,
+        ),
+        (
+            0,
+            series.density,
+            series.images,
+            series.times[0],
+            series.density_times[0],
+            series.pixel,
+            series.readout,
+        ),
+    ):
+        for contrast in range(len(still) if encoding else 1):
+            frames = [
+                *zip(still[contrast], still_times, strict=True),
+                *zip(moving[contrast], times, strict=True),
+            ]
+            images += [
+                one(
+                    data,
+                    time,
+                    encoding=encoding,
+                    contrast=contrast,
+                    beat=beat,
+                    pixel=pixel,
+                    pulse=readout.pulse,
+                )
+                for beat, (data, time) in enumerate(frames)
+            ]
+    return header(series), images, series
+
+
+def header(series):
+    own, arterial = series.readout, series.aif_readout
+    degree = math.degrees
+    parameters = {
+        "NumOfProtonDensityImages": series.density.shape[1],
+        "SaturationDelay": 1e3 * own.delay,
+        "AIFSaturationDelay": 1e3 * arterial.delay,
+        "EchoSpacing": 1e3 * own.repetition,
+        "AIFEchoSpacing": 1e3 * arterial.repetition,
+        "FlipAngleSR": degree(own.flip),
+        "FlipAnglePD": degree(own.flip_density),
+        "AIFFlipAngleSR": degree(arterial.flip),
+        "AIFFlipAnglePD": degree(arterial.flip_density),
+        "AIFEchoTime0": 1e3 * series.aif_echo_times[0],
+        "AIFEchoTime1": 1e3 * series.aif_echo_times[1],
+        "RelaxivityR1": series.relaxivity,
+    }
+    return Scan(field_strength=series.field, parameters=parameters)
+
+
+def through(images, scan):
+    """All that the chain answers."""
+    stream = list(images)
+    for gadget in CHAIN:
+        taken = gadget.signature()[0]
+        before = [each for each in stream if not isinstance(each, taken)]
+        stream = before + run(gadget, [each for each in stream if isinstance(each, taken)], scan)
+    return stream
+
+
+def report(stream):
+    (found,) = (each for each in stream if isinstance(each, Image) and "ScansideReport" in each.meta)
+    return found, json.loads(found.meta["ScansideReport"])
+
+
+@pytest.fixture(scope="module")
+def answered(scan_and_images):
+    scan, images, _ = scan_and_images
+    return through(images, scan)
+
+
+def test_originals_come_first_and_every_series_behind_them(scan_and_images, answered):
+    _, images, _ = scan_and_images
+    originals = [each for each in answered if isinstance(each, Image)][: len(images)]
+    assert all(found is sent for found, sent in zip(originals, images, strict=True))
+    series = {int(each.head["image_series_index"]) for each in answered if isinstance(each, Image)}
+    assert series >= {501, 502, 510, 511, 512, 513, 514, 515, 520, 530, 531, 540}
+
+
+def test_the_flow_of_each_segment_is_near_the_truth(scan_and_images, answered):
+    _, _, series = scan_and_images
+    _, values = report(answered)
+    assert values["refusals"] == []
+    found = {each["segment"]: each["mbf"] for each in values["segments"] if "mbf" in each}
+    assert sorted(found) == [7, 8, 9, 10, 11, 12]
+    errors = np.array([found[n] / float(series.truth.mbf[n - 1]) - 1 for n in found])
+    assert abs(np.median(errors)) < 0.3
+
+
+def test_maps_are_integers_with_scale_window_and_unit(answered):
+    (flow,) = (
+        each for each in answered if isinstance(each, Image) and each.head["image_series_index"] == 510
+    )
+    assert flow.data.dtype == torch.uint16
+    assert flow.meta["GADGETRON_DataRole"] == "Flow_Map"
+    assert flow.meta["ScansideUnit"] == "ml/min/g"
+    assert flow.meta["ScansideScaleRatio"] == 1000.0
+    assert (flow.meta["GADGETRON_WindowCenter"], flow.meta["GADGETRON_WindowWidth"]) == (3000.0, 6000.0)
+
+
+def test_the_report_is_a_page_in_colour(answered):
+    page, _ = report(answered)
+    assert page.data.shape == (3, 1, 512, 512)
+    assert page.role == "report"
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("SaturationDelay", "SaturationDelay is not in the header"),
+        ("AIFFlipAngleSR", "AIFFlipAngleSR is not in the header"),
+        ("NumOfProtonDensityImages", "NumOfProtonDensityImages is not in the header"),
+    ],
+)
+def test_a_missing_value_refuses_the_quantification_by_its_name(scan_and_images, name, reason):
+    scan, images, _ = scan_and_images
+    lacking = replace(scan, parameters={k: v for k, v in scan.parameters.items() if k != name})
+    (item,) = (each for each in run(CHAIN[0], images, lacking) if isinstance(each, FirstPass))
+    assert reason in item.refusals
+
+
+def test_another_field_strength_is_refused(scan_and_images):
+    scan, images, _ = scan_and_images
+    (item,) = (
+        each
+        for each in run(CHAIN[0], images, replace(scan, field_strength=0.55))
+        if isinstance(each, FirstPass)
+    )
+    assert any("systemFieldStrength_T is 0.55" in reason for reason in item.refusals)
+
+
+def without_bolus(images):
+    """Every frame behind proton density is the first one, with noise of its own."""
+    random = torch.Generator().manual_seed(0)
+
+    def key(each):
+        return each.meta["ScansideEncoding"], int(each.head["contrast"])
+
+    first = {key(each): each.data for each in images if each.head["repetition"] == 3}
+    for each in images:
+        if each.head["repetition"] < 3:
+            yield each
+        else:
+            still = first[key(each)]
+            noise = torch.randn(still.shape, generator=random) * 0.03 * still.abs().max()
+            yield replace(each, data=still + noise)
+
+
+def test_without_a_bolus_the_report_says_why_and_shows_no_number(scan_and_images):
+    scan, images, _ = scan_and_images
+    stream = through(without_bolus(images), scan)
+    _, values = report(stream)
+    assert not values["quantified"]
+    assert any("no bolus" in reason or "not found" in reason for reason in values["refusals"])
+    assert not any(each.head["image_series_index"] == 510 for each in stream if isinstance(each, Image))
+    assert any("not quantified" in each.text for each in stream if isinstance(each, Text))
+
+
+def test_pulses_are_counted_in_the_order_of_arrival_wherever_blocks_are_cut():
+    kspace = random_kspace((2, 1, 16, 8))
+    first = readouts(kspace, [9, 3, 5, 1], repetition=0)
+    second = readouts(kspace, [2, 4], repetition=1)
+    for seed in range(3):
+        blocks = [*cut_at_random(first, seed=seed), *cut_at_random(second, seed=seed)]
+        answers = run(CountPulses(), blocks, Scan())
+        counted = np.concatenate([each.head["user_int"][:, PLACE] for each in answers])
+        assert counted.tolist() == [0, 1, 2, 3, 0, 1]
+
+
+def test_two_echoes_belong_to_one_pulse():
+    kspace = random_kspace((2, 1, 16, 8))
+    blocks = [readouts(kspace, [line], contrast=echo) for line in (3, 5) for echo in (0, 1)]
+    answers = run(CountPulses(), blocks, Scan())
+    assert [int(each.head["user_int"][0, PLACE]) for each in answers] == [0, 0, 1, 1]

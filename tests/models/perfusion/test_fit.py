@@ -1,0 +1,103 @@
+"""Flow from curves whose flow is known."""
+
+import math
+
+import pytest
+import torch
+
+from models.kinetics import blood
+from models.kinetics.btex import Btex
+from models.kinetics.inputs import first_pass
+from models.kinetics.response import tissue
+from models.perfusion.curves import interpolation
+from models.perfusion.fit import Prior, fit, fit_all
+from models.perfusion.flow import kinetics, units
+from models.perfusion.table import answer, make_table
+
+HCT = 0.42
+
+
+@pytest.fixture(scope="module")
+def ready():
+    return kinetics("btex", HCT)
+
+
+def curves(parameters, delay, moments):
+    """True curves at moments, of an input that is linear between samples of 0.05 s."""
+    fine = 0.05 * torch.arange(1100, dtype=torch.float64)
+    held = tissue(Btex(), parameters, blood.plasma(1.0, HCT) * first_pass(fine), 0.05, delay)
+    return held @ interpolation(fine, moments).mT
+
+
+def drawn(count, seed=0):
+    """Flow [ml/min/g] and the parameters inside."""
+    random = torch.Generator().manual_seed(seed)
+
+    def between(low, high):
+        return low + (high - low) * torch.rand(count, generator=random, dtype=torch.float64)
+
+    flow, unit = between(0.5, 4.0), units(HCT)
+    columns = {"flow": flow, "ps": between(0.8, 1.5), "vp": between(0.09, 0.13), "ve": between(0.16, 0.24)}
+    return flow, torch.stack([value / unit[name] for name, value in columns.items()], 1), between(0.5, 1.3)
+
+
+MOMENTS = 0.3 + 0.85 * torch.arange(58, dtype=torch.float64)
+
+
+def test_between_the_nodes_the_table_is_the_model():
+    table = make_table(Btex(), [(0.01, 0.08, 10), (0.01, 0.04, 5), (0.03, 0.12, 5), (0.1, 0.3, 5)], 100, 0.5)
+    arterial = first_pass(0.5 * torch.arange(100, dtype=torch.float64))
+    answers = answer(table, arterial, 0.0, MOMENTS[:50], torch.zeros(1, dtype=torch.float64))
+    middle = torch.tensor([[4.5, 1.5, 2.5, 1.5]])
+    curve = answers.basis @ answers.at(torch.zeros(1, dtype=torch.long), middle)[0][0].double()
+    inside = torch.tensor(
+        [[math.sqrt(a[i] * a[i + 1]) for a, i in zip(table.axes, (4, 1, 2, 1), strict=True)]]
+    )
+    exact = (
+        tissue(Btex(), inside.double(), arterial, 0.5)[0]
+        @ interpolation(0.5 * torch.arange(100, dtype=torch.float64), MOMENTS[:50]).mT
+    )
+    assert (curve - exact).abs().max() < 0.004 * exact.max()
+
+
+def test_the_flow_of_noiseless_sectors_is_right_on_average(ready):
+    flow, parameters, delay = drawn(24)
+    grid = 0.25 * torch.arange(220, dtype=torch.float64)
+    answers = ready.answers(first_pass(grid), 0.0, MOMENTS)
+    found, _ = ready.sectors(curves(parameters, delay, MOMENTS), answers)
+    error = found.mbf / flow - 1
+    assert abs(float(error.mean())) < 0.03
+    assert error.abs().max() < 0.2
+
+
+def test_pixels_scatter_about_the_flow_of_their_sector(ready):
+    flow, parameters, delay = drawn(1, seed=4)
+    grid = 0.25 * torch.arange(220, dtype=torch.float64)
+    answers = ready.answers(first_pass(grid), 0.0, MOMENTS)
+    clean = curves(parameters, delay, MOMENTS)
+    random = torch.Generator().manual_seed(5)
+    noisy = clean + clean.max() / 12 * torch.randn(200, len(MOMENTS), generator=random, dtype=torch.float64)
+    _, near = ready.sectors(noisy.mean(0, keepdim=True), answers)
+    rows = torch.zeros(200, dtype=torch.long)
+    every = type(near)(**{name: value[rows] for name, value in vars(near).items()})
+    pixels = ready.pixels(noisy, answers, every)
+    assert abs(float(pixels.mbf.median() / flow) - 1) < 0.15
+    assert float(pixels.mbf.std() / flow) < 0.5
+
+
+def test_a_strong_prior_is_kept_and_an_infinite_one_is_none(ready):
+    _, parameters, delay = drawn(3, seed=6)
+    grid = 0.25 * torch.arange(220, dtype=torch.float64)
+    answers = ready.answers(first_pass(grid), 0.0, MOMENTS)
+    true = curves(parameters, delay, MOMENTS)
+    centre = parameters.log() + torch.tensor([0.0, 0.3, 0.0, 0.0], dtype=torch.float64)
+
+    def held(sd):
+        spread = torch.tensor([math.inf, sd, math.inf, math.inf], dtype=torch.float64)
+        noise = torch.full((3,), 0.05, dtype=torch.float64)
+        return Prior(log=centre, sd=spread, delay=delay, delay_sd=1e3, noise=noise)
+
+    assert torch.allclose(fit_all(answers, true, held(1e-3)).parameters[:, 1].log(), centre[:, 1], atol=0.02)
+    loose, free = fit_all(answers, true, held(math.inf)), fit_all(answers, true)
+    assert torch.allclose(loose.parameters, free.parameters, rtol=1e-4)
+    assert fit(answers, true, free, held(math.inf)).residual.max() < 0.02
