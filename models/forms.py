@@ -63,7 +63,7 @@ MAP: tuple[Axis, ...] = ("n", 1, "y", "x")
 UNROLLED = Form(
     axes={"linear": IMAGE, "adjoint": IMAGE, "matrix": ("x", "y", "2y"), "sd": MAP}, example=unrolled
 )
-DENOISER = Form(axes={"image": IMAGE, "sd": MAP}, example=denoising)
+DENOISER = Form(axes={"noisy": IMAGE, "sd": MAP}, example=denoising)
 
 
 def pad(inputs: Inputs) -> Inputs:
