@@ -249,6 +249,8 @@ class Keeper:
                 self._replies.send(frame.payload)
             case Say.STATS:
                 self._progress(json.loads(frame.payload))
+            case Say.PREVIEW:
+                self._voice.say("preview", **json.loads(frame.payload))
             case Say.OUTCOME:
                 self._conclude(json.loads(frame.payload))
 

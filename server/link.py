@@ -35,6 +35,8 @@ class Say(enum.IntEnum):
     """Worker: how it ended, as JSON; the last frame."""
     STATS = 8
     """Worker: progress, as JSON; may be lost."""
+    PREVIEW = 9
+    """Worker: a picture of an image, as JSON; may be lost."""
 
 
 @dataclass(frozen=True, kw_only=True)

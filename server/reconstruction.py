@@ -25,6 +25,7 @@ from server.engine.line import Line
 from server.errors import AccessError, ChainError, ModelError, ProtocolError, ScansideError
 from server.identifiers import identifiers, without
 from server.parameters import apply
+from server.preview import preview
 from server.step import AnyStep
 from server.wire import encode
 from server.wire.header import read_header
@@ -33,6 +34,8 @@ from server.wire.messages import Data, Unsupported
 
 log = logging.getLogger(__name__)
 
+SHOWN = 8
+"""Series of which a picture is made at a time."""
 
 KINDS = {
     ProtocolError: "protocol",
@@ -122,6 +125,7 @@ class Reconstruction:
         self._labels = Labels(scan)
         self._hidden = identifiers(assignment.header)
         self.outcome = Outcome()
+        self._seen: dict[int, Image] = {}
         self._copies = Copies(assignment.archiving, self._tell)
         self._copies.begin(scan, assignment.header, "; ".join(map(str, chain)), assignment.chain)
         self._thread = threading.Thread(target=self._pump, name="reconstruction", daemon=True)
@@ -160,6 +164,11 @@ class Reconstruction:
         readouts = sum(self.outcome.received.values())
         return {"readouts": readouts, "images": self.outcome.images, "gadgets": self._line.stats()}
 
+    def previews(self) -> list[dict[str, Any]]:
+        """A picture of the last image of every series that has a new one since the last call."""
+        series = list(self._seen)
+        return [preview(self._seen.pop(each)) for each in series[-SHOWN:]]
+
     def join(self) -> None:
         """Wait for the end, which ``done`` has been told by then."""
         self._thread.join()
@@ -183,6 +192,7 @@ class Reconstruction:
             self._reply(encode.image(labelled, self._profile))
             self._copies.take(labelled)
             self.outcome.images += 1
+            self._seen[int(labelled.head["image_series_index"])] = labelled
         elif isinstance(item, Text):
             self._tell(item.text, item.level)
         elif isinstance(item, CoilMeasurement) and self._store:

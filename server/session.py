@@ -81,6 +81,10 @@ class Session:
         """What the chain has done so far, in numbers."""
         return self._scan.stats() if self._scan else {}
 
+    def previews(self) -> list[dict[str, Any]]:
+        """Pictures of the images since the last call."""
+        return self._scan.previews() if self._scan else []
+
     def _act(self, message: said.Message) -> None:
         match message:
             case said.ConfigFile() | said.ConfigText():

@@ -13,7 +13,6 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from typing import Any
 
 from pydantic import TypeAdapter
 
@@ -46,7 +45,7 @@ def work(link: Link, ring: Ring, spool: int | None, orders: Orders) -> None:
     _settle(orders)
     session = Session(
         lambda message: _say(link, Say.REPLY, payload=message),
-        lambda outcome: _end(link, outcome, session.stats(), orders.name),
+        lambda outcome: _end(link, outcome, session, orders.name),
         _admission(orders),
         site_store(orders.expiry),
         _archiving(orders),
@@ -116,6 +115,18 @@ def _report(link: Link, session: Session) -> None:
         time.sleep(PERIOD)
         if stats := session.stats():
             _say(link, Say.STATS, payload=json.dumps(stats).encode())
+        _show(link, session)
+
+
+def _show(link: Link, session: Session) -> None:
+    """Pictures of what was sent; a scan goes on without them."""
+    try:
+        found = session.previews()
+    except (RuntimeError, ValueError, IndexError):
+        log.warning("no preview could be made", exc_info=True)
+        return
+    for each in found:
+        _say(link, Say.PREVIEW, payload=json.dumps(each).encode())
 
 
 def _settle(orders: Orders) -> None:
@@ -137,9 +148,10 @@ def _say(link: Link, kind: Say, number: int = 0, payload: bytes = b"") -> None:
         os._exit(1)
 
 
-def _end(link: Link, outcome: Outcome, stats: dict[str, Any], name: str) -> None:
+def _end(link: Link, outcome: Outcome, session: Session, name: str) -> None:
     """Tell the last figures and the outcome, and leave; threads that do not stop leave with the process."""
-    if stats:
+    _show(link, session)
+    if stats := session.stats():
         _say(link, Say.STATS, payload=json.dumps(stats).encode())
     facts = outcome.facts()
     if facts["bug"]:

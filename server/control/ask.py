@@ -16,16 +16,18 @@ def snapshot(folder: Path, seconds: float = 2.0) -> dict[str, Any]:
     return dict(_ask(folder, {}, seconds))
 
 
-def preview(folder: Path, session: str, seconds: float = 2.0) -> dict[str, Any] | None:
-    """The last preview of a running session: width, height and pixels; None when there is none.
+def preview(
+    folder: Path, session: str, series: int | None = None, seconds: float = 2.0
+) -> dict[str, Any] | None:
+    """The last picture of a session, or of one of its series: width, height, pixels; None when there is none.
 
     Raises ControlError when nothing answers in time.
     """
-    found = _ask(folder, {"preview": session}, seconds)
+    found = _ask(folder, {"preview": session, "series": series}, seconds)
     return None if found is None else dict(found)
 
 
-def _ask(folder: Path, question: dict[str, str], seconds: float) -> Any:  # noqa: ANN401 - JSON
+def _ask(folder: Path, question: dict[str, Any], seconds: float) -> Any:  # noqa: ANN401 - JSON
     import zmq
 
     with zmq.Context() as context, context.socket(zmq.REQ) as asking:

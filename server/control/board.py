@@ -16,6 +16,9 @@ SESSIONS = 200
 WARNINGS = 8
 """Warnings whose text is kept, for each session."""
 
+PICTURED, SERIES = 8, 12
+"""The newest sessions of which pictures are kept once they have ended, and series of one session."""
+
 FINAL = frozenset(STATES[3:])
 ROW: Mapping[str, Any] = {
     "state": "waiting",
@@ -43,7 +46,11 @@ class Session:
     facts: dict[str, Any] = field(default_factory=lambda: dict(ROW))
     warnings: int = 0
     texts: deque[str] = field(default_factory=lambda: deque(maxlen=WARNINGS))
-    preview: Mapping[str, Any] | None = None
+    previews: dict[int, Mapping[str, Any]] = field(default_factory=dict)
+    """The last picture of each series, that of the last image last."""
+
+    seen: int = 0
+    """Pictures so far."""
 
     @property
     def ended(self) -> bool:
@@ -56,11 +63,10 @@ class Session:
             self.warnings += 1
             self.texts.append(words(event.fields["template"], event.fields.get("values", {})))
         elif event.kind == "preview":
-            self.preview = None if self.ended else event.fields
+            self._see(event.fields)
         elif not self.ended:
             self.facts.update(event.fields)
             self.facts["seconds"] = self._age()
-            self.preview = None if self.ended else self.preview
 
     def shown(self, name: str) -> dict[str, Any]:
         """The session as plain values."""
@@ -71,8 +77,17 @@ class Session:
             **self.facts,
             "warnings": self.warnings,
             "texts": list(self.texts),
-            "preview": self.preview is not None,
+            "preview": self.seen if self.previews else 0,
+            "series": sorted(self.previews),
         }
+
+    def _see(self, fields: Mapping[str, Any]) -> None:
+        series = int(fields.get("series", 0))
+        self.previews.pop(series, None)
+        self.previews[series] = fields
+        self.seen += 1
+        while len(self.previews) > SERIES:
+            del self.previews[next(iter(self.previews))]
 
     def _age(self) -> float:
         started = self.facts["started"]
@@ -122,6 +137,7 @@ class Board:
         if event.session not in self._sessions:
             self._sessions[event.session] = Session()
             self._forget()
+            self._clear()
         session = self._sessions[event.session]
         before, ended = dict(session.facts), session.ended
         session.take(event)
@@ -143,10 +159,17 @@ class Board:
             "http": self._http,
         }
 
-    def preview(self, name: str) -> Mapping[str, Any] | None:
-        """The last preview of a running session."""
+    def preview(self, name: str, series: int | None = None) -> Mapping[str, Any] | None:
+        """The last picture of a session, or of one of its series."""
         found = self._sessions.get(name)
-        return found.preview if found else None
+        previews = found.previews if found else {}
+        return previews.get(next(reversed(previews), 0) if series is None else series)
+
+    def _clear(self) -> None:
+        """Keep no pictures of sessions that have ended, but of the newest ones."""
+        for session in list(self._sessions.values())[:-PICTURED]:
+            if session.ended:
+                session.previews.clear()
 
     def _forget(self) -> None:
         """Make room: the oldest that ended, else the oldest."""

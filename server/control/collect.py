@@ -131,7 +131,9 @@ def _answer(board: Board, asked: Any) -> None:  # noqa: ANN401 - a socket of zmq
         except (ValueError, RecursionError):
             said = None
         name = said.get("preview") if isinstance(said, dict) else None
-        answer = board.preview(name) if isinstance(name, str) else board.snapshot()
+        series = said.get("series") if isinstance(said, dict) else None
+        series = series if isinstance(series, int) else None
+        answer = board.preview(name, series) if isinstance(name, str) else board.snapshot()
         asked.send_multipart([*route, json.dumps(answer).encode()], zmq.DONTWAIT)
 
 

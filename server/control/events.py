@@ -231,6 +231,15 @@ FIELDS: Mapping[str, Mapping[str, Check]] = {
         "readouts": _count,
         "images": _count,
     },
-    "preview": {"width": _edge, "height": _edge, "pixels": _pixels},
+    "preview": {
+        "width": _edge,
+        "height": _edge,
+        "pixels": _pixels,
+        "series": _count,
+        "number": _count,
+        "slice": _count,
+        "low": _number,
+        "high": _number,
+    },
 }
 """The fields of every kind of event, and what each may hold. Pixels are base64 of one byte each, by rows."""

@@ -23,7 +23,7 @@ def test_a_session_is_what_it_said_last():
     tell(board, "a", "progress", bytes=10, readouts=1)
     tell(board, "a", "progress", bytes=20, readouts=2, images=1)
     found = session(board, "a")
-    assert found.keys() == ROW.keys() | {"id", "warnings", "texts", "preview"}
+    assert found.keys() == ROW.keys() | {"id", "warnings", "texts", "preview", "series"}
     assert (found["worker_pid"], found["bytes"], found["readouts"], found["images"]) == (77, 20, 2, 1)
     assert 5 <= found["seconds"] < 60
 
@@ -55,14 +55,33 @@ def test_warnings_are_counted_and_the_last_are_shown():
     assert found["texts"][-1].startswith("19 items")
 
 
-def test_a_preview_lives_as_long_as_its_session():
+PICTURE = {"width": 1, "height": 1, "pixels": "AA=="}
+
+
+def test_a_picture_of_every_series_is_kept_until_newer_sessions_have_come():
     board = Board()
-    tell(board, "a", "preview", width=1, height=1, pixels="AA==")
-    assert board.preview("a") == {"width": 1, "height": 1, "pixels": "AA=="}
+    for series in (1, 2, 1):
+        tell(board, "a", "preview", series=series, **PICTURE)
+    assert session(board, "a")["series"] == [1, 2]
+    assert session(board, "a")["preview"] == 3
+    assert board.preview("a") == PICTURE | {"series": 1}
+    assert board.preview("a", 2) == PICTURE | {"series": 2}
+    assert board.preview("a", 3) is None
     tell(board, "a", "outcome", state="complete")
-    tell(board, "a", "preview", width=1, height=1, pixels="AA==")
+    tell(board, "running", "preview", **PICTURE)
+    assert board.preview("a")
+    for number in range(8):
+        tell(board, f"s-{number}", "outcome", state="complete")
     assert board.preview("a") is None
+    assert board.preview("running")
     assert board.preview("unknown") is None
+
+
+def test_the_series_of_one_session_are_bounded():
+    board = Board()
+    for series in range(100):
+        tell(board, "a", "preview", series=series, **PICTURE)
+    assert session(board, "a")["series"] == list(range(88, 100))
 
 
 def test_a_thousand_sessions_take_no_more_memory_than_the_last_of_them():
