@@ -82,8 +82,8 @@ def _source(options: argparse.Namespace, path: Path) -> "RecordedScan | Spooled"
     spooled = find(path, paths.spool())
     if spooled is None and options.chain is None:
         raise SettingsError(f"--chain is needed: {path} names none")
-    if spooled is not None and (options.param or options.pace == "real"):
-        raise SettingsError(f"{path} is spooled and sent as it was received: no --param, no --pace real")
+    if spooled is not None and options.pace == "real":
+        raise SettingsError(f"{path} is spooled and sent as it was received: no --pace real")
     return spooled or read_scan(path, options.group)
 
 
@@ -132,7 +132,8 @@ def _parts(
     from server.spool.stream import Spooled
 
     if isinstance(scan, Spooled):
-        parts = scan.edited(_Rechained(options)) if options.chain else scan.pieces()
+        other = options.chain or options.param
+        parts = scan.edited(_Rechained(options)) if other else scan.pieces()
     else:
         parts = _recorded(options, scan, advance)
     return cut(parts, options.cut) if options.cut is not None else parts
@@ -162,35 +163,45 @@ def _chain(options: argparse.Namespace) -> "str | ConfigText":
 
 
 class _Rechained:
-    """Messages before the data, with another chain in the place of the one they name."""
+    """Messages before the data, with another chain in the place of the one they name, or other parameters."""
 
     def __init__(self, options: argparse.Namespace) -> None:
         from server.wire.encode import FIRE, GADGETRON, config_file, config_text
 
-        chain, self._profile = _chain(options), FIRE if options.nul else GADGETRON
-        self._config = (
-            config_file(chain) if isinstance(chain, str) else config_text(chain.text, self._profile)
-        )
+        self._profile = FIRE if options.nul else GADGETRON
+        self._given = dict(options.param)
+        self._config = None
+        if options.chain:
+            chain = _chain(options)
+            self._config = (
+                config_file(chain) if isinstance(chain, str) else config_text(chain.text, self._profile)
+            )
 
     def __call__(self, kind: int, message: bytes) -> bytes:
-        """The message as it is sent; FIRE's parameters lose those that would choose a chain."""
+        """The message as it is sent; parameters that are given count more than FIRE's own."""
+        from server.parameters import to_text
+        from server.wire.encode import text
         from server.wire.kinds import Kind
 
         if kind in (Kind.CONFIG_FILE, Kind.CONFIG_TEXT):
-            return self._config
-        return self._unchosen(message) if kind == Kind.TEXT else message
+            return self._config or message
+        if kind == Kind.HEADER and self._given:
+            return message + text(to_text(self._given), self._profile)
+        return self._changed(message) if kind == Kind.TEXT else message
 
-    def _unchosen(self, message: bytes) -> bytes:
+    def _changed(self, message: bytes) -> bytes:
+        """A text of FIRE's parameters, without those that would choose another chain than the given one."""
         from server.parameters import CHOICE, from_text
         from server.wire.decode import text
         from server.wire.encode import text as encoded
 
         said = text(memoryview(message)[6:])
         found = from_text(said)
-        if found is None or not set(CHOICE) & set(found):
+        left = set(CHOICE) if self._config else set()
+        if found is None or not (left & set(found) or self._given):
             return message
         content = json.loads(said)
-        content["parameters"] = {name: value for name, value in found.items() if name not in CHOICE}
+        content["parameters"] = {k: v for k, v in found.items() if k not in left} | self._given
         return encoded(json.dumps(content), self._profile)
 
 

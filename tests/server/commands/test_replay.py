@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from server.cli import main
+from server.parameters import from_text
 from server.wire import encode
 from server.wire.decode import decode_all
+from server.wire.messages import TextMessage
 
 
 class Console:
@@ -178,3 +180,19 @@ def test_a_cut_sends_so_many_bytes(scan, console):
     assert replay(scan, server, "--cut", 5000) == 1
     assert [len(each) for each in server.heard] == [5000]
     assert np.frombuffer(server.heard[0][:2], "<u2") == 1
+
+
+def test_a_spooled_scan_takes_another_chain_and_other_parameters(scan, console, tmp_path):
+    server = console(encode.close())
+    replay(scan, server, "--param", "Combine.method=adaptive")
+    spooled = tmp_path / "stream.mrd"
+    spooled.write_bytes(server.heard[0])
+    words = ["replay", str(spooled), "--to", server.address, "--param", "Combine.method=rss"]
+    assert main([*words, "--param", "Combine.snr=true"]) == 0
+    assert main([*words, "--chain", "cartesian_grappa"]) == 0
+    first, other, rechained = server.heard
+    names = [decode_all(each)[0].name for each in server.heard]
+    assert names == ["cartesian_fft", "cartesian_fft", "cartesian_grappa"]
+    said = [from_text(each.text) for each in decode_all(other) if isinstance(each, TextMessage)]
+    assert said[-1] == {"Combine.method": "rss", "Combine.snr": "true"}
+    assert first[-1000:] == other[-1000:] == rechained[-1000:]
