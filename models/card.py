@@ -1,5 +1,6 @@
 """A model's card: what it eats and gives, what it was trained on, inside which envelope it may be used."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -50,6 +51,9 @@ class Envelope:
     reference_lines: int
     """At least so many lines in the centre without a gap."""
 
+    edge: float = math.inf
+    """Lines missing at one end of k-space, over the mean distance of lines: at most so many."""
+
     masks: tuple[str, ...] = ()
     """Patterns of lines, in words."""
 
@@ -66,6 +70,10 @@ class Envelope:
         found = facts.get("reference_lines", self.reference_lines)
         if found < self.reference_lines:
             faults.append(f"reference lines {found:g}, expected {self.reference_lines} or more")
+        if facts.get("edge", 0.0) > self.edge:
+            faults.append(
+                f"lines missing at an end {facts['edge']:.3g} distances, expected {self.edge:g} or less"
+            )
         return faults
 
 

@@ -98,15 +98,16 @@ class Setting:
     def facts(self) -> dict[str, float]:
         """What a model's envelope asks for."""
         lines, columns = self.coils.maps.shape[-2:]
-        acquired = int((self.weights > 0).sum())
+        there = (self.weights > 0).nonzero()[:, 0]
         _, centre = box(self.sampled > 0)
         return {
-            "acceleration": lines / max(acquired, 1),
+            "acceleration": lines / max(len(there), 1),
             "signal": self.scale,
             "coils": self.coils.maps.shape[1],
             "lines": lines,
             "columns": columns,
             "reference_lines": len(centre),
+            "edge": max(int(there[0]), lines - 1 - int(there[-1])) * len(there) / lines if len(there) else 0,
         }
 
 

@@ -173,6 +173,7 @@ def test_set_up_happens_before_the_first_line_of_the_image_is_there(monkeypatch)
         ({"signal": (500, 1000)}, "signal "),
         ({"coils": (20, 32)}, "coils "),
         ({"reference_lines": 40}, "reference lines "),
+        ({"edge": 0.5}, "lines missing at an end "),
     ],
 )
 def test_outside_of_its_envelope_the_linear_image_is_sent_and_it_is_said(change, reason, monkeypatch):
