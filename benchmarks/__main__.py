@@ -35,6 +35,7 @@ NAMES = (
     "failures",
     "denoise_quality",
     "unrolled_speed",
+    "segmentation",
 )
 
 

@@ -289,11 +289,14 @@ class CoilImage:
     notes: Notes = field(default_factory=dict)
 
 
-Role = Literal["image", "normalized", "bias", "linear", "gfactor", "noise", "snr", "report"]
+Role = Literal[
+    "image", "normalized", "bias", "linear", "gfactor", "noise", "snr", "labels", "contours", "report"
+]
 """What an image shows; ``image`` is the main one, all others are its companions.
 
 ``normalized`` is the image with even brightness, and ``bias`` what it was divided by; ``linear`` is the
-linear reconstruction of the same data where the main image is a non-linear or learned one.
+linear reconstruction of the same data where the main image is a non-linear or learned one; ``labels`` are
+numbers of what their meta name (``ScansideLabels``), ``contours`` the image with their outlines in it.
 """
 
 

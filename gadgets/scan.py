@@ -105,6 +105,12 @@ class Scan:
     pseudonyms: Mapping[str, str] = field(default_factory=dict, repr=False)
     """By measurement id, what it is called where people read it."""
 
+    patient_height: float | None = field(default=None, repr=False)
+    """[m]."""
+
+    patient_weight: float | None = field(default=None, repr=False)
+    """[kg]."""
+
     parameters: Mapping[str, float | int | str] = field(default_factory=dict)
     """The header's user parameters, by name."""
 

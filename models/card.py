@@ -12,6 +12,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from models.errors import ModelError
 from models.foreign import Foreign
 from models.nets.denoiser import Denoising
+from models.nets.segmenter import SegmenterDesign
 from models.nets.unrolled import Design
 
 STRICT = ConfigDict(extra="forbid", use_attribute_docstrings=True)
@@ -78,6 +79,37 @@ class Envelope:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ImageEnvelope:
+    """Which images a network of images was trained and judged on; others are refused."""
+
+    __pydantic_config__ = STRICT
+
+    pixel: tuple[float, float]
+    """Side of a pixel [mm]."""
+
+    lines: tuple[int, int]
+    """Of the image along y."""
+
+    columns: tuple[int, int]
+    """Of the image along x."""
+
+    contrast: str = ""
+    """Family of contrasts, in words."""
+
+    def leaves(self, facts: Mapping[str, float]) -> list[str]:
+        """What of an image's facts (by field) lies outside: name, found, expected."""
+        return [
+            f"{name} {facts[name]:.4g}, expected {low:g} to {high:g}"
+            for name, (low, high) in (
+                ("pixel", self.pixel),
+                ("lines", self.lines),
+                ("columns", self.columns),
+            )
+            if name in facts and not low <= facts[name] <= high
+        ]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Card:
     """All that must be known of a model before it is used."""
 
@@ -86,13 +118,13 @@ class Card:
     name: str
     version: int
     task: str
-    """What it does: ``reconstruction``."""
+    """What it does: ``reconstruction``, ``segmentation``."""
 
     takes: str
     gives: str
-    design: Annotated[Denoising | Foreign | Design, Field(union_mode="left_to_right")]
+    design: Annotated[SegmenterDesign | Denoising | Foreign | Design, Field(union_mode="left_to_right")]
     weights: Weights
-    envelope: Envelope
+    envelope: Annotated[Envelope | ImageEnvelope, Field(union_mode="left_to_right")]
     corpus: str
     """What it was trained on."""
 

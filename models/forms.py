@@ -57,6 +57,13 @@ def denoising(batch: int = 1, shape: tuple[int, int] = (32, 24), seed: int = 0) 
     return image, 0.2 + torch.rand(batch, 1, *shape, generator=generator)
 
 
+def segmenting(batch: int = 1, shape: tuple[int, int] = (32, 24), seed: int = 0) -> Inputs:
+    """A random magnitude image whose sides are multiples of 16."""
+    generator = torch.Generator().manual_seed(seed)
+    sides = [-(-side // 16) * 16 for side in shape]
+    return (torch.rand(batch, 1, *sides, generator=generator),)
+
+
 IMAGE: tuple[Axis, ...] = ("n", 2, "y", "x")
 MAP: tuple[Axis, ...] = ("n", 1, "y", "x")
 
@@ -64,6 +71,7 @@ UNROLLED = Form(
     axes={"linear": IMAGE, "adjoint": IMAGE, "matrix": ("x", "y", "2y"), "sd": MAP}, example=unrolled
 )
 DENOISER = Form(axes={"noisy": IMAGE, "sd": MAP}, example=denoising)
+SEGMENTER = Form(axes={"magnitude": MAP}, example=segmenting)
 
 
 def pad(inputs: Inputs) -> Inputs:

@@ -13,10 +13,18 @@ from models.errors import ModelError
 from models.foreign import Absent, Foreign
 from models.forms import Form
 from models.nets.denoiser import Denoiser, Denoising
+from models.nets.segmenter import Segmenter, SegmenterDesign
 from models.nets.unrolled import Design, Unrolled
 
 FOLDER = Path(__file__).parent / "cards"
 """The cards that come with the project."""
+
+FORMS: dict[type, Form] = {
+    Denoising: forms.DENOISER,
+    Design: forms.UNROLLED,
+    SegmenterDesign: forms.SEGMENTER,
+}
+"""What the networks of each design take."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -34,7 +42,7 @@ class Model:
     @property
     def form(self) -> Form:
         """What the network takes."""
-        return forms.DENOISER if isinstance(self.card.design, Denoising) else forms.UNROLLED
+        return FORMS.get(type(self.card.design), forms.UNROLLED)
 
 
 def names() -> list[str]:
@@ -84,8 +92,10 @@ def _network(card: Card, content: bytes) -> nn.Module:
     return network.eval().requires_grad_(requires_grad=False)
 
 
-def empty(design: Design | Denoising) -> nn.Module:
+def empty(design: SegmenterDesign | Design | Denoising) -> nn.Module:
     """The network of a design, its weights random."""
+    if isinstance(design, SegmenterDesign):
+        return Segmenter(design)
     return Denoiser(design) if isinstance(design, Denoising) else Unrolled(design)
 
 

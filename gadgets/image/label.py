@@ -16,6 +16,8 @@ SERIES = {
     "noise": 29,
     "snr": 299,
     "report": 399,
+    "labels": 499,
+    "contours": 599,
 }
 """Added to 1 + the image's own series: the main image has the lowest number, its companions higher ones.
 
@@ -31,6 +33,8 @@ DESCRIPTION = {
     "noise": "noise",
     "snr": "SNR",
     "report": "report",
+    "labels": "labels",
+    "contours": "contours",
 }
 
 TYPES = {"c": ImageType.COMPLEX, "f": ImageType.MAGNITUDE, "u": ImageType.MAGNITUDE, "i": ImageType.MAGNITUDE}
@@ -55,7 +59,7 @@ class Labels:
 
 def standard(image: Image, head: Heads, series: int, scan: Scan) -> dict[str, Value]:
     """The attributes that FIRE and Gadgetron write, from the image's header and role."""
-    main = image.role in ("image", "normalized", "linear")
+    main = image.role in ("image", "normalized", "linear", "contours")
     name = DESCRIPTION[image.role]
     shown = f"SCANSIDE_{name}" if name else "SCANSIDE"
     rows = {

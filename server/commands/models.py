@@ -65,6 +65,8 @@ def _train(options: argparse.Namespace) -> int:
     path = named if named.exists() else Path(options.recipe)
     if "\ntask: denoise\n" in path.read_text():
         return _train_denoiser(path, options)
+    if path.read_text().startswith("task: segmentation\n"):
+        return _train_segmenter(path, options)
     plan = recipe.read(path)
     plan = replace(plan, steps=options.steps or plan.steps)
     options.output.mkdir(parents=True, exist_ok=True)
@@ -109,4 +111,29 @@ def _train_denoiser(path: Path, options: argparse.Namespace) -> int:
         )
     curves.draw(options.output, options.output / "curve.png")
     print(f"{options.output / 'checkpoint.pt'}, {options.output / 'curve.png'}")
+    return 0
+
+
+def _train_segmenter(path: Path, options: argparse.Namespace) -> int:
+    from dataclasses import replace
+
+    from rich.progress import Progress
+
+    from models.train.shortaxis import corpus, loop, recipe
+
+    plan = recipe.read(path)
+    plan = replace(plan, steps=options.steps or plan.steps)
+    options.output.mkdir(parents=True, exist_ok=True)
+    (options.output / "recipe.yml").write_text(recipe.text(plan))
+    with Progress() as progress:
+        made = progress.add_task("corpus", total=plan.shards)
+        corpus.make(
+            options.output / "corpus",
+            plan.seed,
+            plan.shards,
+            lambda count: progress.update(made, completed=count),
+        )
+        trained = progress.add_task("training", total=plan.steps)
+        loop.train(plan, options.output, lambda step, loss: progress.update(trained, completed=step))
+    print(f"{options.output / 'checkpoint.pt'}, {options.output / 'curve.jsonl'}")
     return 0

@@ -101,6 +101,8 @@ def _scan(header: Any, xml: str) -> Scan:  # noqa: ANN401
         protocol=_text(_get(measurement, "protocolName")),
         measurement_id=_text(_get(measurement, "measurementID")),
         patient_id=_text(_get(header.subjectInformation, "patientID")),
+        patient_height=_number(_get(header.subjectInformation, "patientHeight_m")),
+        patient_weight=_number(_get(header.subjectInformation, "patientWeight_kg")),
         device=_text(_get(system, "deviceSerialNumber")) or _text(_get(system, "deviceID")),
         dependencies=tuple(
             (_text(each.dependencyType), _text(each.measurementID))

@@ -114,7 +114,9 @@ def test_every_card_of_the_project_is_whole():
 
 
 def test_the_models_of_the_project_fit_into_it():
-    assert sum(path.stat().st_size for path in zoo.FOLDER.glob("*.safetensors")) < 4 << 20
+    sizes = [path.stat().st_size for path in zoo.FOLDER.glob("*.safetensors")]
+    assert max(sizes) < 4 << 20
+    assert sum(sizes) < 8 << 20
 
 
 @pytest.mark.parametrize("name", zoo.names())
@@ -124,4 +126,5 @@ def test_gain_never_matters_to_a_model_of_the_project(name):
     once = model.network(*inputs)
     for gain in (0.5, 2.0):
         image = model.network(*(part if part.dim() == 3 else gain * part for part in inputs))
-        assert torch.allclose(image, gain * once, rtol=1e-3, atol=1e-3 * float(once.abs().max()))
+        expected = once if model.card.task == "segmentation" else gain * once
+        assert torch.allclose(image, expected, rtol=1e-3, atol=1e-3 * float(once.abs().max()))

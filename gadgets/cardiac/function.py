@@ -1,0 +1,194 @@
+"""The gadget that turns labels of a cine stack into volumes, ejection fraction, mass and a report."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+import torch
+from pydantic import Field
+
+from gadgets.cardiac.segment import REFUSED
+from gadgets.cardiac.stack import Stack, assemble
+from gadgets.data import Image, Text
+from gadgets.gadget import Gadget
+from gadgets.head import ImageType
+from gadgets.image.history import noted
+from gadgets.report.cine import picture
+from gadgets.scan import Scan
+
+if TYPE_CHECKING:
+    from models.cardiac.function import Function, Ventricle
+
+REPORT = "ScansideReport"
+CONVENTION = "papillary muscles and trabeculae are cavity; 1.05 g/ml; no valve-plane correction"
+
+Key = tuple[int, int]
+"""Phase and slice."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CardiacFunction(Gadget):
+    """Give each image, and behind the last label image the numbers of the heart as a report.
+
+    End-diastolic and end-systolic volume, stroke volume, ejection fraction and output of both ventricles,
+    mass, wall thickness by segment, volume curves; over body surface (Mosteller) where height and weight are
+    known. One report image (512 x 512) that carries all numbers as one JSON document
+    (``ScansideReport``), and a text. Where the segmentation was refused the report says why, without numbers.
+    """
+
+    rate: Annotated[float, Field(gt=0)] | None = None
+    """Heartbeats per minute; from the images' time stamps when None."""
+
+    def process(self, stream: Iterable[Image], scan: Scan) -> Iterator[Image | Text]:
+        """Give each image; the report behind the last one."""
+        labels: list[Image] = []
+        shown: dict[Key, Image] = {}
+        for item in stream:
+            if item.role == "labels":
+                labels.append(item)
+            elif item.role == "image":
+                shown[_key(item)] = item
+            yield item
+        if labels:
+            yield from self._report(labels, shown, scan)
+
+    def _report(self, labels: list[Image], shown: Mapping[Key, Image], scan: Scan) -> Iterator[Image | Text]:
+        stack = assemble(labels)
+        refused = REFUSED in stack.images[0][0].meta
+        document = refusal(labels[0]) if refused else self._document(stack, scan)
+        values = stack.data.round().to(torch.uint8).numpy()
+        looks = [[shown.get(_key(each)) for each in moment] for moment in stack.images]
+        picture_ = picture(document, looks, values, max(stack.pixel))
+        yield Text(text=summary(document))
+        yield report(labels[0], picture_, document)
+
+    def _document(self, stack: Stack, scan: Scan) -> dict[str, Any]:
+        from models.cardiac.function import function
+        from models.cardiac.wall import by_segment, oriented
+
+        values = stack.data.round().to(torch.uint8).numpy()
+        found = function(
+            values,
+            stack.voxel,
+            rate=self.rate or stack.rate,
+            height=scan.patient_height,
+            weight=scan.patient_weight,
+        )
+        moment, pixel = values[found.left.ed], float(np.mean(stack.pixel))
+        walls = by_segment(oriented(moment), pixel, stack.up)
+        first = stack.images[0][0].meta
+        return {
+            "title": "Cardiac function",
+            "procedure": "function",
+            "method": str(first.get("ScansideModel", "")),
+            "measurements": measurements(found, walls),
+            "flags": flags(first, found, stack),
+            "convention": CONVENTION,
+            "phases": {"ed": found.left.ed, "es": found.left.es, "count": len(values)},
+            "curves_ml": {
+                name: [round(float(each), 2) for each in row]
+                for name, row in zip(("lv", "myocardium", "rv"), found.curves, strict=True)
+            },
+        }
+
+
+def _key(image: Image) -> Key:
+    return int(image.head["phase"]), int(image.head["slice"])
+
+
+def measurements(found: "Function", walls: Mapping[int, float]) -> list[dict[str, Any]]:
+    """One number each, as ``docs/function.schema.json`` has it."""
+    rows: list[tuple[str, float | None, str, str]] = [
+        *_of("lv", found.left),
+        *_of("rv", found.right),
+        ("lv_mass", found.mass, "g", "myocardium"),
+        ("heart_rate", found.rate, "{beats}/min", ""),
+        ("bsa", found.surface, "m2", ""),
+        *(("wall_thickness", thick, "mm", f"aha:{name}") for name, thick in walls.items()),
+    ]
+    if found.surface:
+        rows += _indexed(rows, found.surface)
+    return [
+        {"quantity": name, "value": round(value, 3), "unit": unit, "site": site}
+        for name, value, unit, site in rows
+        if value is not None and np.isfinite(value)
+    ]
+
+
+def _of(side: str, one: "Ventricle") -> list[tuple[str, float | None, str, str]]:
+    return [
+        (f"{side}_edv", one.edv, "ml", side),
+        (f"{side}_esv", one.esv, "ml", side),
+        (f"{side}_sv", one.sv, "ml", side),
+        (f"{side}_ef", 100 * one.ef, "%", side),
+        (f"{side}_co", one.output, "l/min", side),
+    ]
+
+
+def _indexed(
+    rows: list[tuple[str, float | None, str, str]], surface: float
+) -> list[tuple[str, float | None, str, str]]:
+    """Volumes, output and mass over the body's surface."""
+    return [
+        (f"{name}_index", value / surface, f"{unit}/m2", site)
+        for name, value, unit, site in rows
+        if value is not None and unit in ("ml", "g", "l/min")
+    ]
+
+
+def flags(meta: Mapping[str, Any], found: "Function", stack: Stack) -> list[str]:
+    """What a reader has to know."""
+    said = [str(each) for each in _several(meta.get("ScansideDoubts"))]
+    if stack.left_out:
+        said.append(f"{stack.left_out} images belong to no stack")
+    if stack.rate is None and found.rate is None:
+        said.append("no heart rate: no output")
+    return [*said, "trained on simulated hearts only; not for diagnosis"]
+
+
+def _several(value: Any) -> tuple[Any, ...]:  # noqa: ANN401 - a value of the meta
+    if value is None:
+        return ()
+    return (value,) if isinstance(value, str) else tuple(value)
+
+
+def refusal(image: Image) -> dict[str, Any]:
+    """The document of a stack that was refused."""
+    return {
+        "title": "Cardiac function",
+        "procedure": "function",
+        "method": str(image.meta.get("ScansideModel", "")),
+        "measurements": [],
+        "flags": [f"refused: {each}" for each in _several(image.meta[REFUSED])],
+        "convention": CONVENTION,
+        "phases": {},
+        "curves_ml": {},
+    }
+
+
+def summary(document: Mapping[str, Any]) -> str:
+    """A document in one line."""
+    if not document["measurements"]:
+        return f"{document['title']}: {'; '.join(document['flags'])}"
+    values = {each["quantity"]: each["value"] for each in document["measurements"]}
+    return (
+        f"LV EDV {values['lv_edv']:.0f} ml, ESV {values['lv_esv']:.0f} ml, EF {values['lv_ef']:.0f} %, "
+        f"mass {values['lv_mass']:.0f} g; RV EDV {values['rv_edv']:.0f} ml, "
+        f"EF {values.get('rv_ef', float('nan')):.0f} %. Not for diagnosis."
+    )
+
+
+def report(image: Image, pixels: torch.Tensor, document: Mapping[str, Any]) -> Image:
+    """The report image, uint16 [1, 1, y, x], with its document; its geometry is that of ``image``."""
+    head = image.head.copy()
+    head["image_series_index"], head["image_index"] = 0, 0
+    head["image_type"] = ImageType.MAGNITUDE
+    head["field_of_view"][:2] = pixels.shape[::-1]
+    kept = {
+        name: value for name, value in image.meta.items() if not name.startswith(("ROI_", "ScansideLabels"))
+    }
+    meta = noted(kept, "CardiacFunction", {REPORT: json.dumps(document), "Keep_image_geometry": 0})
+    data = pixels[None, None].to(torch.uint16)
+    return replace(image, data=data, head=head, role="report", meta=meta, noise=None)

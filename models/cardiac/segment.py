@@ -1,0 +1,119 @@
+"""A stack of images to labels: the network on the heart's surroundings, looked at several ways."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from models.cardiac.regions import largest
+from models.cardiac.tidy import CAVITY, MUSCLE, Labels, steady, tidy
+
+Network = Callable[[torch.Tensor], torch.Tensor]
+"""Images [batch, 1, y, x] to scores [batch, class, y, x]; sides are multiples of 16."""
+
+MULTIPLE = 16
+MARGIN = 24
+"""Pixels around what was found, in the second look."""
+
+BATCH = 16
+
+PIXEL = 2.0
+"""Side of the pixels that the network sees [mm]."""
+
+LOOKS: tuple[tuple[int, bool], ...] = ((0, False), (1, False), (0, True), (3, True))
+"""Quarter turns and mirroring."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Segmented:
+    """A stack's labels."""
+
+    labels: Labels
+    """uint8 [phase, slice, y, x]."""
+
+    chances: NDArray[np.float32]
+    """Of each class at end-diastole (phase 0), [slice, class, y, x]."""
+
+    disagreement: float
+    """1 - Dice of the left ventricle between a look and the mean of all, mean over the looks, at phase 0."""
+
+    uncertainty: NDArray[np.float64]
+    """The same of each slice, [slice]."""
+
+
+def segment(network: Network, images: torch.Tensor, pixel: float) -> Segmented:
+    """Labels of magnitude images [phase, slice, y, x] with pixels of ``pixel`` [mm].
+
+    Slices from base to apex or the other way round. The heart is found at phase 0, in looks at the whole
+    images; the other phases are looked at around it.
+    """
+    scale = pixel / PIXEL
+    looks = [_look(network, images[0], scale, look[0], mirror=look[1]) for look in LOOKS]
+    first = torch.stack(looks).mean(0)
+    box = surroundings(tidy(_labels(first)), images.shape[-2:])
+    disagreement, each = _differ(looks, first)
+    labels = np.zeros(images.shape, np.uint8)
+    if box is not None:
+        rest = [_look(network, moment[:, box[0], box[1]], scale, 0, mirror=False) for moment in images[1:]]
+        chances = torch.stack([first[:, :, box[0], box[1]], *rest])
+        for phase, mean in enumerate(steady(chances.numpy())):
+            labels[phase, :, box[0], box[1]] = tidy(mean.argmax(1).astype(np.uint8))
+    return Segmented(labels=labels, chances=first.numpy(), disagreement=disagreement, uncertainty=each)
+
+
+def _look(network: Network, images: torch.Tensor, scale: float, turns: int, *, mirror: bool) -> torch.Tensor:
+    """Chances [slice, class, y, x] of images [slice, y, x], seen turned, mirrored and on other pixels."""
+    seen = torch.rot90(images, turns, (-2, -1))
+    seen = seen.flip(-1) if mirror else seen
+    shape = int(seen.shape[-2]), int(seen.shape[-1])
+    height, width = (max(round(side * scale), MULTIPLE) for side in shape)
+    fitted = torch.nn.functional.interpolate(
+        seen[:, None].float(), (height, width), mode="bilinear", antialias=True
+    )
+    filled = torch.nn.functional.pad(fitted, (0, -width % MULTIPLE, 0, -height % MULTIPLE), mode="replicate")
+    scores = torch.cat([network(part) for part in torch.split(filled, BATCH)])[..., :height, :width]
+    chances = torch.nn.functional.interpolate(scores, shape, mode="bilinear").softmax(1)
+    chances = chances.flip(-1) if mirror else chances
+    return torch.rot90(chances, -turns, (-2, -1)).contiguous()
+
+
+def _labels(chances: torch.Tensor) -> Labels:
+    found: Labels = chances.argmax(1).to(torch.uint8).numpy()
+    return found
+
+
+def surroundings(labels: Labels, shape: torch.Size) -> tuple[slice, slice] | None:
+    """Rows and columns around all that is labelled [slice, y, x]; None where nothing is."""
+    rows, columns = (np.flatnonzero((labels > 0).any((0, axis))) for axis in (2, 1))
+    if not len(rows):
+        return None
+    return _stretch(rows, int(shape[0])), _stretch(columns, int(shape[1]))
+
+
+def _stretch(found: NDArray[np.int64], size: int) -> slice:
+    low, high = int(found[0]) - MARGIN, int(found[-1]) + 1 + MARGIN
+    length = min(-(-(high - low) // MULTIPLE) * MULTIPLE, size)
+    begin = min(max((low + high - length) // 2, 0), size - length)
+    return slice(begin, begin + length)
+
+
+def _differ(looks: list[torch.Tensor], mean: torch.Tensor) -> tuple[float, NDArray[np.float64]]:
+    heart = [_heart(each) for each in (*looks, mean)]
+    whole = [1 - _dice(each, heart[-1]) for each in heart[:-1]]
+    slices = [
+        float(np.mean([1 - _dice(each[n], heart[-1][n]) for each in heart[:-1]])) for n in range(len(mean))
+    ]
+    return float(np.mean(whole)), np.array(slices)
+
+
+def _heart(chances: torch.Tensor) -> NDArray[np.bool_]:
+    """The largest region of the left ventricle in each slice."""
+    labels = _labels(chances)
+    return np.stack([largest(each) for each in np.isin(labels, (CAVITY, MUSCLE))])
+
+
+def _dice(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
+    total = int(one.sum()) + int(other.sum())
+    return 2 * int((one & other).sum()) / total if total else 1.0

@@ -1,0 +1,100 @@
+"""Labels of a stack made whole: one heart, no holes, an end at base and apex.
+
+Labels: 1 left cavity (papillary muscles and trabeculae within), 2 its muscle, 3 right cavity; 0 the rest.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.cardiac.regions import Mask, centre, filled, grown, hull, largest, shrunk
+
+CAVITY, MUSCLE, RIGHT = 1, 2, 3
+NAMES = {CAVITY: "left cavity", MUSCLE: "left muscle", RIGHT: "right cavity"}
+
+LEAST = 12
+"""Pixels of a left ventricle's section; fewer are none."""
+
+SECTORS = 24
+PHASES = 15
+
+Labels = NDArray[np.uint8]
+
+
+def tidy(labels: Labels) -> Labels:
+    """The labels [slice, y, x] of one moment, made whole.
+
+    The left ventricle is the largest region of the stack and what it overlaps from slice to slice, without
+    holes. Where less than half of its circumference is muscle (at the base) a slice has no left ventricle.
+    The right ventricle is in each slice the largest region that touches the left one.
+    """
+    left = _linked(np.isin(labels, (CAVITY, MUSCLE)))
+    out = np.zeros_like(labels)
+    for index, whole in enumerate(left):
+        out[index] = _section(labels[index], filled(whole))
+    previous = np.zeros(labels.shape[1:], np.bool_)
+    for index in np.argsort(-left.sum((1, 2)), kind="stable"):
+        heart = left[index] if left[index].any() else previous
+        right = (labels[index] == RIGHT) & (out[index] == 0)
+        near = grown(heart, 4)
+        kept = largest(right, near) if (right & near).any() else np.zeros_like(right)
+        out[index][filled(kept) & (out[index] == 0)] = RIGHT
+        previous = heart
+    return out
+
+
+def _linked(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """From the slice with the largest region up and down, as long as regions overlap."""
+    best = [largest(each) for each in mask]
+    out = np.zeros_like(mask)
+    start = int(np.argmax([each.sum() for each in best]))
+    out[start] = best[start]
+    for step in (1, -1):
+        index = start
+        while 0 <= index + step < len(mask) and out[index].any():
+            index += step
+            out[index] = _next(mask[index], out[index - step])
+    return out
+
+
+def _next(mask: Mask, near: Mask) -> Mask:
+    """The region that goes on where the one beside it was: both share half of the smaller one."""
+    found = largest(mask, near)
+    shared, smaller = int((found & near).sum()), min(int(found.sum()), int(near.sum()))
+    return found if shared >= max(LEAST, smaller / 2) else np.zeros_like(found)
+
+
+def _section(labels: Labels, whole: Mask) -> Labels:
+    """Cavity and muscle of one slice within the region that both fill.
+
+    The cavity is convex: papillary muscles and trabeculae, which look like the wall, belong to it.
+    """
+    out = np.zeros_like(labels)
+    if whole.sum() < LEAST:
+        return out
+    cavity = largest(whole & (labels != MUSCLE))
+    smooth = grown(shrunk(cavity)) & cavity
+    cavity = hull(largest(smooth) if smooth.any() else cavity) & whole
+    if cavity.any() and enclosed(cavity, whole & ~cavity) < 0.5:
+        return out
+    out[whole] = MUSCLE
+    out[cavity & whole] = CAVITY
+    return out
+
+
+def enclosed(cavity: Mask, muscle: Mask) -> float:
+    """The part of the circumference around a cavity in which there is muscle."""
+    y0, x0 = centre(cavity)
+    rows, columns = np.nonzero(muscle)
+    sector = np.floor((np.arctan2(rows - y0, columns - x0) / (2 * np.pi) + 0.5) * SECTORS) % SECTORS
+    return len(np.unique(sector)) / SECTORS
+
+
+def steady(chances: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Chances [phase, ...] of a closed cycle, each averaged with its neighbours' by 1 : 4 : 1.
+
+    More would take from end-diastole and give to end-systole; of fewer than ``PHASES`` each stays as it is.
+    """
+    if len(chances) < PHASES:
+        return chances
+    around = (np.roll(chances, 1, 0) + np.roll(chances, -1, 0)) / 6 + chances * (2 / 3)
+    return around.astype(np.float32)

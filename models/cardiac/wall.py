@@ -1,0 +1,110 @@
+"""Thickness of the left ventricle's wall, around it and by segment."""
+
+import math
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from models.cardiac.regions import Mask, centre, grown
+from models.cardiac.sectors import Level, Point, segments
+from models.cardiac.tidy import CAVITY, MUSCLE, RIGHT, Labels
+
+RAYS = 72
+STEP = 0.2
+"""Of a ray [pixel]."""
+
+
+def thickness(cavity: Mask, muscle: Mask) -> NDArray[np.float64]:
+    """Muscle along rays from the cavity's middle [pixel], [ray]; the first points along x, then to +y."""
+    y0, x0 = centre(cavity)
+    if math.isnan(y0):
+        return np.full(RAYS, np.nan)
+    angle = np.arange(RAYS) * (2 * np.pi / RAYS)
+    reach = np.arange(0, max(muscle.shape), STEP)
+    rows = np.rint(y0 + np.sin(angle)[:, None] * reach).astype(int)
+    columns = np.rint(x0 + np.cos(angle)[:, None] * reach).astype(int)
+    inside = (rows >= 0) & (rows < muscle.shape[0]) & (columns >= 0) & (columns < muscle.shape[1])
+    hit = muscle[rows.clip(0, muscle.shape[0] - 1), columns.clip(0, muscle.shape[1] - 1)] & inside
+    total: NDArray[np.float64] = hit.sum(1) * STEP
+    return total
+
+
+def insertions(labels: Labels, up: Point = (-1.0, 0.0)) -> tuple[Point, Point] | None:
+    """The two places (y, x) where the right ventricle meets the left one; None where it does not.
+
+    They bound the widest stretch of directions from the left ventricle's middle that the right one fills.
+    The first one is the anterior one: farther along ``up`` (y, x).
+    """
+    heart, right = np.isin(labels, (CAVITY, MUSCLE)), labels == RIGHT
+    if not heart.any() or right.sum() < 10:
+        return None
+    y0, x0 = centre(labels == CAVITY if (labels == CAVITY).any() else heart)
+    middle = math.atan2(centre(right)[0] - y0, centre(right)[1] - x0)
+    rows, columns = np.nonzero(_touching(right, heart))
+    if len(rows) < 2:
+        return None
+    away = np.remainder(np.arctan2(rows - y0, columns - x0) - middle + np.pi, 2 * np.pi) - np.pi
+    ends = [(float(rows[n]), float(columns[n])) for n in (int(away.argmin()), int(away.argmax()))]
+    first, second = sorted(ends, key=lambda end: -(end[0] * up[0] + end[1] * up[1]))
+    return first, second
+
+
+def _touching(right: Mask, heart: Mask) -> Mask:
+    """Pixels of the right ventricle near the left one's muscle."""
+    return right & grown(heart, 3)
+
+
+def levels(labels: Labels) -> list[Level | None]:
+    """Basal, mid or apical for each slice of a stack from base to apex [slice, y, x]; None without a ring."""
+    rings = [
+        index
+        for index, each in enumerate(labels)
+        if (each == CAVITY).sum() >= 10 and (each == MUSCLE).sum() >= 10
+    ]
+    found: list[Level | None] = [None] * len(labels)
+    names: tuple[Level, ...] = ("basal", "mid", "apical")
+    for place, index in enumerate(rings):
+        found[index] = names[min(3 * place // max(len(rings), 1), 2)]
+    return found
+
+
+def oriented(labels: Labels) -> Labels:
+    """The stack [slice, y, x] from base to apex: the end with the larger left ventricle is the base."""
+    areas = [int(np.isin(each, (CAVITY, MUSCLE)).sum()) for each in labels]
+    rings = [area for area in areas if area]
+    half = len(rings) // 2
+    return labels[::-1] if sum(rings[:half]) < sum(rings[len(rings) - half :]) else labels
+
+
+def by_segment(labels: Labels, pixel: float, up: Point = (-1.0, 0.0)) -> dict[int, float]:
+    """Mean thickness [mm] of the wall in each of the 16 segments that has some.
+
+    Labels [slice, y, x] from base to apex, ``pixel`` [mm], ``up`` (y, x): where anterior lies.
+    """
+    values: dict[int, list[float]] = {}
+    for plane, level in zip(labels, levels(labels), strict=True):
+        ends = insertions(plane, up) if level else None
+        if level is None or ends is None:
+            continue
+        cavity, muscle = plane == CAVITY, plane == MUSCLE
+        middle = centre(cavity)
+        named = segments(torch.from_numpy(muscle), middle, ends[0], ends[1], level).numpy()
+        angle = np.arange(RAYS) * (2 * np.pi / RAYS)
+        for turn, thick in zip(angle, thickness(cavity, muscle), strict=True):
+            name = _along(named, middle, turn)
+            if name and thick > 0:
+                values.setdefault(name, []).append(thick * pixel)
+    return {name: float(np.mean(each)) for name, each in sorted(values.items())}
+
+
+def _along(named: NDArray[np.uint8], middle: Point, turn: float) -> int:
+    """The segment that a ray meets first; 0 for none."""
+    for reach in np.arange(0, max(named.shape), 0.5):
+        row = round(middle[0] + math.sin(turn) * reach)
+        column = round(middle[1] + math.cos(turn) * reach)
+        if not (0 <= row < named.shape[0] and 0 <= column < named.shape[1]):
+            return 0
+        if named[row, column]:
+            return int(named[row, column])
+    return 0

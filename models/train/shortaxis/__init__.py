@@ -1,0 +1,1 @@
+"""Labelled short-axis slices, drawn fast and more varied than patients: what segmentation learns from."""

@@ -1,0 +1,136 @@
+"""One drawn slice: an image as a scanner would give it, and its labels."""
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+
+from models.train.fields import Random
+from models.train.shortaxis import chest, layout
+from models.train.shortaxis.appearance import render
+from models.train.shortaxis.field import smooth
+from models.train.shortaxis.layout import Section
+from models.train.shortaxis.shape import Heart, draw_heart, logarithmic
+from models.train.shortaxis.tissue import Part
+
+SIZE = 128
+"""Pixels of a slice along each side."""
+
+FINE = 160
+"""Points that it is laid out on."""
+
+LAYERS = 3
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Drawn:
+    """A slice."""
+
+    image: torch.Tensor
+    """float32 [y, x], not negative."""
+
+    labels: torch.Tensor
+    """uint8 [y, x]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _View:
+    """Where the slice lies."""
+
+    fov: float
+    centre: tuple[float, float]
+    """Of the left ventricle, in parts of the field of view from its middle."""
+
+    turn: float
+    mirror: bool
+    height: float
+    thickness: float
+    tilt: tuple[float, float]
+
+
+def draw(random: Random) -> Drawn:
+    """A random slice of a random heart."""
+    heart, view = draw_heart(random), _view(random)
+    u, v = _points(random, view)
+    parts = torch.zeros(FINE, FINE, dtype=torch.uint8)
+    depth = chest.paint(parts, u, v, random, heart.radius * random.uniform(0.8, 1.15), view.height)
+    layers, labels = parts.repeat(LAYERS, 1, 1), torch.zeros_like(parts)
+    box = _box(u, v, heart.reach)
+    if box:
+        at = _section(random, u[box], v[box], heart, view)
+        labels[box] = layout.paint(layers[:, *box], at, heart)
+    return Drawn(image=render(layers, depth, random, SIZE, view.fov), labels=_coarse(labels))
+
+
+def _box(u: torch.Tensor, v: torch.Tensor, reach: float) -> tuple[slice, slice] | None:
+    """The rows and columns in which the heart lies; None where it is outside the window."""
+    near = (u.abs() < reach) & (v.abs() < reach)
+    rows, columns = (near.any(axis).nonzero().flatten() for axis in (1, 0))
+    if not len(rows):
+        return None
+    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
+
+
+def _section(random: Random, u: torch.Tensor, v: torch.Tensor, heart: Heart, view: _View) -> Section:
+    offsets = (torch.arange(LAYERS) - (LAYERS - 1) / 2) / LAYERS * view.thickness
+    slope = view.tilt[0] * u + view.tilt[1] * v
+    own = random.normal(0, 0.25)
+    cos, sin = math.cos(own), math.sin(own)
+    rows, columns = u.shape
+    rough, broad = (
+        smooth(random, FINE, random.uniform(*cell) * FINE / view.fov)[:rows, :columns]
+        for cell in ((2.5, 6), (8, 22))
+    )
+    return Section(
+        u=(cos * u + sin * v).expand(LAYERS, -1, -1),
+        v=(cos * v - sin * u).expand(LAYERS, -1, -1),
+        height=view.height + (offsets[:, None, None] + slope) / heart.length,
+        rough=rough,
+        broad=broad,
+        middle=view.height,
+    )
+
+
+def _view(random: Random) -> _View:
+    """Any place of the heart in the window; mostly near the usual orientation."""
+    usual = random.random() < 0.6
+    turn = random.normal(0, 0.35) if usual else random.uniform(0, 2 * math.pi)
+    tilt, towards = math.tan(random.normal(0, 0.12)), random.uniform(0, 2 * math.pi)
+    kind = random.random()
+    ranges = (0.05, 0.95) if kind < 0.62 else (0.88, 1.12) if kind < 0.78 else (1.0, 1.5)
+    low, high = ranges if kind < 0.93 else (-0.5, 0.05)
+    return _View(
+        fov=SIZE * logarithmic(random, 0.95, 1.8),
+        centre=(random.uniform(-0.28, 0.28), random.uniform(-0.28, 0.28)),
+        turn=turn,
+        mirror=bool(not usual and random.random() < 0.5),
+        height=random.uniform(low, high),
+        thickness=random.uniform(5, 10),
+        tilt=(tilt * math.cos(towards), tilt * math.sin(towards)),
+    )
+
+
+def _points(random: Random, view: _View) -> tuple[torch.Tensor, torch.Tensor]:
+    """Places of the fine points [mm], warped a little."""
+    axis = ((torch.arange(FINE) + 0.5) / FINE - 0.5) * view.fov
+    y, x = axis[:, None] - view.centre[0] * view.fov, axis[None] - view.centre[1] * view.fov
+    if view.mirror:
+        x = -x
+    cos, sin = math.cos(view.turn), math.sin(view.turn)
+    u, v = cos * x + sin * y, cos * y - sin * x
+    size, cell = random.uniform(0, 2.2), random.uniform(18, 45) * FINE / view.fov
+    return u + size * smooth(random, FINE, cell), v + size * smooth(random, FINE, cell)
+
+
+@lru_cache(maxsize=1)
+def _nearest() -> torch.Tensor:
+    return ((torch.arange(SIZE) + 0.5) * FINE / SIZE - 0.5).round().long()
+
+
+def _coarse(labels: torch.Tensor) -> torch.Tensor:
+    near = _nearest()
+    return labels[near][:, near].contiguous()
+
+
+__all__ = ["SIZE", "Drawn", "Part", "draw"]

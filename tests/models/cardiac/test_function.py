@@ -1,0 +1,114 @@
+"""Volumes, mass and walls of stacks whose shapes are known."""
+
+import math
+
+import numpy as np
+import pytest
+
+from models.cardiac.function import curves, function, surface
+from models.cardiac.gate import judge
+from models.cardiac.tidy import CAVITY, MUSCLE, RIGHT, steady, tidy
+from models.cardiac.wall import by_segment, insertions, oriented, thickness
+
+Y, X = np.mgrid[:80, :80]
+
+
+def section(radius, wall=6.0, center=(40, 44), right=True):
+    """Rings with a right ventricle at the left."""
+    away = np.hypot(Y - center[0], X - center[1])
+    labels = np.zeros(Y.shape, np.uint8)
+    if right:
+        labels[np.hypot(Y - center[0], X - center[1] + radius + wall) < 0.8 * radius + 4] = RIGHT
+    labels[away < radius + wall] = MUSCLE
+    labels[away < radius] = CAVITY
+    return labels
+
+
+def stack(scale=1.0, wall=6.0):
+    radii = [0, 16, 17, 17, 15, 12, 8, 0]
+    return np.stack(
+        [section(scale * radius, wall) if radius else np.zeros_like(section(1)) for radius in radii]
+    )
+
+
+def beat(phases=8):
+    scales = 1 - 0.3 * np.sin(np.pi * np.arange(phases) / phases)
+    return np.stack([stack(scale) for scale in scales]), scales
+
+
+def test_volumes_are_pixels_times_voxel_and_mass_is_that_of_the_wall():
+    labels, _ = beat()
+    found = function(labels, 0.02, rate=60.0, height=1.8, weight=80.0)
+    assert found.left.edv == pytest.approx((labels[0] == CAVITY).sum() * 0.02)
+    assert found.mass == pytest.approx((labels[0] == MUSCLE).sum() * 0.02 * 1.05)
+    assert (found.left.ed, found.left.es) == (0, 4)
+    assert found.left.output == pytest.approx(found.left.sv * 60 / 1000)
+    assert found.left.ef == pytest.approx(1 - 0.7**2, abs=0.02)
+    assert found.surface == pytest.approx(2.0)
+
+
+def test_the_surface_is_unknown_without_height_or_weight():
+    assert surface(1.8, None) is None
+    assert surface(None, 80.0) is None
+
+
+def test_tidying_leaves_a_good_stack_and_takes_away_what_is_no_heart():
+    good = stack()
+    assert (tidy(good) == good).mean() > 0.999  # corners of a circle of pixels
+    bad = good.copy()
+    bad[3, 2:8, 2:8] = CAVITY
+    bad[3, 40, 44] = 0
+    bad[4, 40, 44:46] = MUSCLE
+    assert (tidy(bad) == good).mean() > 0.999
+
+
+def test_a_base_without_muscle_around_it_has_no_left_ventricle():
+    labels = stack()
+    labels[1][(labels[1] == MUSCLE) & (X < 50)] = 0
+    assert not np.isin(tidy(labels)[1], (CAVITY, MUSCLE)).any()
+
+
+def test_steady_chances_of_a_closed_cycle_keep_their_mean():
+    chances = np.random.default_rng(0).random((16, 2, 3)).astype(np.float32)
+    np.testing.assert_allclose(steady(chances).mean(0), chances.mean(0), rtol=1e-5)
+
+
+def test_the_wall_of_a_ring_is_as_thick_as_it_is():
+    labels = section(16)
+    found = thickness(labels == CAVITY, labels == MUSCLE)
+    np.testing.assert_allclose(found, 6, atol=1.2)
+    assert found.mean() == pytest.approx(6, abs=0.1)
+
+
+def test_thickness_is_given_for_all_sixteen_segments_whichever_end_comes_first():
+    for order in (1, -1):
+        found = by_segment(oriented(stack()[::order]), 2.0)
+        assert sorted(found) == list(range(1, 17))
+        assert all(abs(each - 12) < 1.5 for each in found.values())
+
+
+def test_insertions_lie_where_the_right_ventricle_meets_the_left_one():
+    anterior, inferior = insertions(section(16))
+    assert anterior[0] < 40 < inferior[0]
+    assert anterior[1] < 44
+    assert insertions(section(16), up=(1.0, 0.0))[0] == inferior
+    assert insertions(section(16, right=False)) is None
+
+
+def test_a_good_stack_is_accepted_and_bad_ones_say_why():
+    labels, _ = beat()
+    assert judge(labels[0], curves(labels, 0.02), 0.05).accepted
+    cases = {
+        "no left ventricle": np.zeros_like(labels),
+        "slices, expected": labels[:, 3:6],
+        "first slice shows": labels[:, 2:],
+        "ejection fraction": labels[:1].repeat(3, 0),
+    }
+    for reason, bad in cases.items():
+        verdict = judge(bad[0], curves(bad, 0.02), 0.05)
+        assert any(reason in each for each in verdict.reasons), (reason, verdict)
+    assert "differ by 0.60" in judge(labels[0], curves(labels, 0.02), 0.6).reasons[0]
+
+
+def test_no_cavity_has_no_ejection_fraction():
+    assert math.isnan(function(np.zeros((2, 3, 8, 8), np.uint8), 1.0).left.ef)

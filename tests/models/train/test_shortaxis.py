@@ -1,0 +1,64 @@
+"""Drawn slices: what is labelled, and what a network is taught by them."""
+
+import numpy as np
+import pytest
+import torch
+
+from models.nets.segmenter import Segmenter, SegmenterDesign
+from models.train.shortaxis import corpus
+from models.train.shortaxis.draw import SIZE, draw
+from models.train.shortaxis.loop import dice, loss_of
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    random = np.random.default_rng(3)
+    return [draw(random) for _ in range(12)]
+
+
+def test_slices_are_images_with_labels_of_three_things(drawn):
+    for each in drawn:
+        assert each.image.shape == each.labels.shape == (SIZE, SIZE)
+        assert torch.isfinite(each.image).all()
+        assert float(each.image.min()) >= 0
+    found = torch.stack([each.labels for each in drawn])
+    assert set(found.unique().tolist()) == {0, 1, 2, 3}
+
+
+def test_a_left_ventricle_has_muscle_and_some_slices_have_none(drawn):
+    cavity, muscle = ([bool((each.labels == label).any()) for each in drawn] for label in (1, 2))
+    assert all(has for has, inner in zip(muscle, cavity, strict=True) if inner)
+    assert 0 < sum(muscle) < len(drawn)
+
+
+def test_equal_seeds_draw_equal_slices(drawn):
+    again = draw(np.random.default_rng(3))
+    torch.testing.assert_close(again.image, drawn[0].image)
+    assert torch.equal(again.labels, drawn[0].labels)
+
+
+def test_windows_keep_each_label_on_its_pixel():
+    labels = torch.randint(
+        0, 4, (8, SIZE, SIZE), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
+    )
+    images = (labels + 1).half()
+    ((seen, taught), *_) = corpus.batches(*((images, labels), 8, 64, np.random.default_rng(1)))
+    assert seen.shape == (8, 1, 64, 64)
+    high, low = (float(seen[:, 0][taught == label].mean()) for label in (3, 0))
+    assert high > low + 0.2
+
+
+def test_the_loss_of_certain_right_scores_is_nothing_and_of_wrong_ones_much():
+    labels = torch.tensor([[[0, 1], [2, 3]]])
+    right = 50 * torch.nn.functional.one_hot(labels, 4).permute(0, 3, 1, 2).float()
+    assert float(loss_of(right, labels)) < 0.01
+    assert float(loss_of(right.roll(1, 1), labels)) > 10
+    assert dice(labels == 1, labels == 1) == 1.0
+
+
+def test_scores_have_the_image_s_shape_and_no_unit():
+    network = Segmenter(SegmenterDesign(kind="segmenter", widths=(8, 8, 8, 8))).eval()
+    image = torch.rand(2, 1, 40, 56)
+    scores = network(image)
+    assert scores.shape == (2, 4, 40, 56)
+    torch.testing.assert_close(network(1000 * image), scores, rtol=1e-4, atol=1e-4)
