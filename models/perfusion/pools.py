@@ -21,6 +21,10 @@ RISE = 8.0
 """A bolus rises by as many standard deviations of what was before it, at least."""
 
 
+GROWTH = 0.7
+"""And by this part of it: saturated blood is dark before a bolus, and no longer dark after one."""
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Pools:
     """What was found, and what speaks against it."""
@@ -175,7 +179,10 @@ def _judged(
         )
     curve = smoothed(series[:, inside(left)].mean(1), 0.8)
     peak = int(curve.argmax())
-    height = float(curve[peak] - curve[: max(1, min(5, peak))].mean())
+    base = float(curve[: max(1, min(5, peak))].mean())
+    height = float(curve[peak]) - base
+    if height < GROWTH * base:
+        said.append(f"no bolus: the blood rises by {height / base:.2f} of its baseline, expected {GROWTH:g}")
     fall = float(curve[peak] - curve[peak:].min()) / max(height, 1e-12)
     if peak == len(curve) - 1 or fall < 0.2:
         said.append(
