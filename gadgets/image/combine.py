@@ -114,7 +114,7 @@ class _State:
         maps = self.maps[key]
         if self.last is None or self.last[0] is not maps:
             height, width = item.data.shape[-2:]
-            self.last = maps, expand(maps, (height, width)).conj().resolve_conj()
+            self.last = maps, expand(maps.conj().resolve_conj(), (height, width))
         return self.last[1]
 
 

@@ -8,11 +8,9 @@ from gadgets.arrays import resize, root_sum_of_squares, to_image, to_kspace
 from gadgets.data import Reference
 from models.sums import energy
 
-STEP = 2
-"""Distance of the points where maps are computed; their images have no finer detail."""
-
-WINDOW = (0.25, 1.0, 1.0, 1.0, 0.25)
-"""How much of each coarse point a neighbourhood of 7 points of the image covers."""
+WINDOWS = {4: (0.375, 1.0, 0.375), 2: (0.25, 1.0, 1.0, 1.0, 0.25)}
+"""By the distance of the points where maps are computed: how much of each coarse point a neighbourhood of 7
+points of the image covers. The greatest distance is taken whose points show all detail of the maps' images."""
 
 ITERATIONS = 4
 """Of the power method. It converges where there is signal; elsewhere the maps only shape the noise."""
@@ -26,34 +24,46 @@ MOST_VALUES = 1 << 21
 
 def expand(maps: torch.Tensor, shape: tuple[int, int]) -> torch.Tensor:
     """Coarse maps at every point of an image of ``shape`` (y, x), complex64 [coil, z, y, x]."""
-    full = interpolate(interpolate(maps, -2, shape[0]), -1, shape[1])
-    return full.div_(root_sum_of_squares(full))
+    full = interpolate(interpolate(maps, -1, shape[1]), -2, shape[0])
+    norm = root_sum_of_squares(full)
+    torch.view_as_real(full).mul_(norm.reciprocal_().unsqueeze(-1))
+    return full
 
 
 def from_reference(reference: Reference) -> torch.Tensor:
     """Coarse maps from reference lines, complex64 [coil, z, y, x]."""
     lines = to_kspace(reference.data) if reference.transformed else reference.data
-    (k2, k1), shape = reference.first, reference.shape
+    (k2, k1), (planes, height, width) = reference.first, reference.shape
     size2, size1 = lines.shape[-3:-1]
-    after = (shape[0] - k2 - size2, shape[1] - k1 - size1)
-    full = torch.nn.functional.pad(lines, (0, 0, k1, after[1], k2, after[0]))
-    half = max(shape[1] // 2 - k1, k1 + size1 - shape[1] // 2)
-    return _from_lines(full, half)
+    half = max(height // 2 - k1, k1 + size1 - height // 2)
+    step, part = _detail(half, height)
+    low = math.ceil(height / step)
+    before = k1 - (height // 2 - low // 2)
+    lines = lines * hanning(height, part, -2)[k1 : k1 + size1]
+    lines = torch.nn.functional.pad(lines, (0, 0, before, low - before - size1, k2, planes - k2 - size2))
+    lines = resize(lines * hanning(width, part, -1), -1, math.ceil(width / step))
+    return _by_plane(to_image(lines, (-3, -2, -1)), step)
 
 
 def from_image(image: torch.Tensor) -> torch.Tensor:
     """Coarse maps from the centre of the coil images' own k-space, both complex64 [coil, z, y, x]."""
-    return _from_lines(to_kspace(image, (-3, -2, -1)), CENTRE // 2)
+    step, part = _detail(CENTRE // 2, image.shape[-2])
+    for axis in (-1, -2):
+        size = image.shape[axis]
+        lines = resize(to_kspace(image, (axis,)), axis, math.ceil(size / step))
+        window = resize(hanning(size, part, axis), axis, math.ceil(size / step))
+        image = to_image(lines * window, (axis,))
+    return _by_plane(image, step)
 
 
-def _from_lines(lines: torch.Tensor, half: int) -> torch.Tensor:
-    """From k-space used up to ``half`` lines from its centre, and as far in proportion along k0."""
-    part = min(half / lines.shape[-2], 0.5 / STEP)
-    for axis in (-2, -1):
-        size = lines.shape[axis]
-        lines = resize(lines * hanning(size, part, axis), axis, math.ceil(size / STEP))
-    images = to_image(lines, (-3, -2, -1))
-    return torch.stack([adaptive(images[:, z]) for z in range(images.shape[1])], 1)
+def _detail(half: int, size: int) -> tuple[int, float]:
+    """Distance of the points, and part of k-space, for lines up to ``half`` from the centre of ``size``."""
+    step = next((step for step in WINDOWS if 2 * step * half <= size), min(WINDOWS))
+    return step, min(half / size, 0.5 / step)
+
+
+def _by_plane(images: torch.Tensor, step: int) -> torch.Tensor:
+    return torch.stack([adaptive(images[:, z], WINDOWS[step]) for z in range(images.shape[1])], 1)
 
 
 def hanning(size: int, part: float, axis: int) -> torch.Tensor:
@@ -63,22 +73,23 @@ def hanning(size: int, part: float, axis: int) -> torch.Tensor:
     return window.reshape([-1] + [1] * (-1 - axis))
 
 
-def adaptive(images: torch.Tensor) -> torch.Tensor:
+def adaptive(images: torch.Tensor, window: tuple[float, ...] = WINDOWS[2]) -> torch.Tensor:
     """Maps by adaptive combination, complex64 [coil, y, x], from images of that shape.
 
-    At each point the dominant eigenvector of the coils' covariance in its neighbourhood (Walsh et al., MRM
-    43:682, 2000), its phase that of the virtual coil which dominates the whole image.
+    At each point the dominant eigenvector of the coils' covariance in its neighbourhood, points weighted by
+    ``window`` along both axes (Walsh et al., MRM 43:682, 2000), its phase that of the virtual coil which
+    dominates the whole image.
     """
     coils, height, width = images.shape
-    reach = len(WINDOW) // 2
+    reach = len(window) // 2
     images = images / (math.sqrt(energy(images) / (height * width)) or 1.0)
     dominant = _dominant(images)
     padded = torch.nn.functional.pad(images, (reach, reach, reach, reach)).permute(1, 2, 0).contiguous()
     start = images.permute(1, 2, 0) + 1e-3 * dominant
-    rows = max(1, MOST_VALUES // (width * coils * len(WINDOW) ** 2))
+    rows = max(1, MOST_VALUES // (width * coils * len(window) ** 2))
     maps = torch.cat(
         [
-            _eigenvectors(_neighbours(padded, row, min(row + rows, height)), start[row : row + rows], 1e-6)
+            _eigenvectors(_neighbours(padded[row : row + rows + 2 * reach], window), start[row : row + rows])
             for row in range(0, height, rows)
         ]
     )
@@ -94,20 +105,20 @@ def _dominant(images: torch.Tensor) -> torch.Tensor:
     return vector * torch.exp(-1j * vector[vector.abs().argmax()].angle())
 
 
-def _neighbours(padded: torch.Tensor, first: int, last: int) -> torch.Tensor:
-    """The weighted neighbourhood of each point of some rows, [y, x, neighbour, coil]."""
-    width = padded.shape[1] - len(WINDOW) + 1
+def _neighbours(padded: torch.Tensor, window: tuple[float, ...]) -> torch.Tensor:
+    """The weighted neighbourhood of each point but for those at the edges, [y, x, neighbour, coil]."""
+    height, width = (size - len(window) + 1 for size in padded.shape[:2])
     return torch.stack(
         [
-            padded[first + dy : last + dy, dx : dx + width] * math.sqrt(wy * wx)
-            for dy, wy in enumerate(WINDOW)
-            for dx, wx in enumerate(WINDOW)
+            padded[dy : dy + height, dx : dx + width] * math.sqrt(wy * wx)
+            for dy, wy in enumerate(window)
+            for dx, wx in enumerate(window)
         ],
         2,
     )
 
 
-def _eigenvectors(neighbours: torch.Tensor, start: torch.Tensor, shift: float) -> torch.Tensor:
+def _eigenvectors(neighbours: torch.Tensor, start: torch.Tensor, shift: float = 1e-6) -> torch.Tensor:
     """Dominant eigenvectors of N^T conj(N) + shift by the power method, of unit length, [y, x, coil]."""
     conjugate = neighbours.conj().resolve_conj()
     vectors = start.unsqueeze(-1)
@@ -130,5 +141,8 @@ def at_places(array: torch.Tensor, axis: int, places: torch.Tensor) -> torch.Ten
     place = (places + have // 2).clamp(0, have - 1)
     first = place.floor().long()
     part = (place - first).to(torch.float32).reshape([-1] + [1] * (-1 - axis))
-    after = (first + 1).clamp(max=have - 1)
-    return torch.lerp(array.index_select(axis, first), array.index_select(axis, after), part.to(array.dtype))
+    before, after = (array.index_select(axis, one) for one in (first, (first + 1).clamp(max=have - 1)))
+    if not array.is_complex():
+        return torch.lerp(before, after, part.to(array.dtype))
+    torch.view_as_real(before).lerp_(torch.view_as_real(after), part.unsqueeze(-1))
+    return before
