@@ -18,7 +18,7 @@ from gadgets.recon.grappa.kernel import Kernel, default_size
 from gadgets.recon.grappa.lattice import Lattice, find_lattice, lattice
 from gadgets.recon.grappa.noise import GrappaNoise
 from gadgets.recon.grappa.steps import Steps, plain
-from gadgets.recon.grappa.synthesis import fill
+from gadgets.recon.grappa.synthesis import coil_images
 from gadgets.recon.sampling import Frame, extent, frames, reach, unit_noise
 from gadgets.scan import Scan
 
@@ -110,9 +110,8 @@ class Grappa(Gadget):
         noise = state.noise(frame, taught[_key(frame)], scan, put_back=self.put_back)
         lines = noise.lattice
         data = frame.data if source.transformed else to_image(frame.data)
-        full = fill(data, state.over_x(noise.kernel, data.shape[-1]), noise.kernel, lines)
-        image = to_image(full, (-1,) if len(full) == 1 else (-4, -1), noise.scale)
-        image = image.permute(2, 0, 3, 1)
+        over_x = state.over_x(noise.kernel, data.shape[-1])
+        image = coil_images(data, over_x, noise.kernel, lines, noise.scale)
         return CoilImage(
             data=image,
             head=image_head(frame.head, (image.shape[-3], image.shape[-2], image.shape[-1]), encoding),

@@ -4,10 +4,29 @@ from collections.abc import Mapping
 
 import torch
 
+from gadgets.arrays import PIECE, to_image
 from gadgets.recon.grappa.kernel import Kernel
 from gadgets.recon.grappa.lattice import Lattice
 from gadgets.recon.grappa.neighbours import Neighbours
 from gadgets.recon.grappa.steps import Place
+
+
+def coil_images(
+    data: torch.Tensor, weights: tuple[torch.Tensor, ...], kernel: Kernel, lattice: Lattice, scale: float
+) -> torch.Tensor:
+    """Images of all coils times ``scale``, complex64 [coil, z, y, x], of lines over x as ``fill`` takes them.
+
+    Some points of the readout at a time, so that all passes over them find them in the cache.
+    """
+    coils, planes, size, points = data.shape
+    step = max(1, PIECE // (coils * planes * size))
+    axes = (-1,) if planes == 1 else (-4, -1)
+    out = data.new_empty((planes, points, coils, size))
+    for start in range(0, points, step):
+        some = slice(start, start + step)
+        lines = fill(data[..., some], tuple(one[some] for one in weights), kernel, lattice)
+        out[:, some] = to_image(lines, axes, scale)
+    return out.permute(2, 0, 3, 1)
 
 
 def fill(
