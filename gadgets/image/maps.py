@@ -10,7 +10,7 @@ from models.sums import energy
 
 WINDOWS = {4: (0.375, 1.0, 0.375), 2: (0.25, 1.0, 1.0, 1.0, 0.25)}
 """By the distance of the points where maps are computed: how much of each coarse point a neighbourhood of 7
-points of the image covers. The greatest distance is taken whose points show all detail of the maps' images."""
+points of the image covers. The greatest distance is taken that shows all detail of the maps' images."""
 
 ITERATIONS = 4
 """Of the power method. It converges where there is signal; elsewhere the maps only shape the noise."""
