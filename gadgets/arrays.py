@@ -24,13 +24,15 @@ def to_image_part(kspace: torch.Tensor, size: int) -> torch.Tensor:
     points = kspace.shape[-1]
     if points % 2 or size >= points:
         return resize(to_image(kspace), -1, size)
-    whole: torch.Tensor = torch.fft.ifft(kspace, norm="forward")
-    before = size // 2
-    signs = _signs(points, size)
+    before, signs = size // 2, _signs(points, size)
     out = kspace.new_empty((*kspace.shape[:-1], size))
-    parts, to = whole.view(signs.dtype), out.view(signs.dtype)
-    torch.mul(parts[..., 2 * (points - before) :], signs[: 2 * before], out=to[..., : 2 * before])
-    torch.mul(parts[..., : 2 * (size - before)], signs[2 * before :], out=to[..., 2 * before :])
+    lines, to = kspace.reshape(-1, points), out.view(signs.dtype).view(-1, 2 * size)
+    step = max(1, PIECE // points)
+    for start in range(0, len(lines), step):
+        some = slice(start, start + step)
+        parts = torch.fft.ifft(lines[some], norm="forward").view(signs.dtype)
+        torch.mul(parts[:, 2 * (points - before) :], signs[: 2 * before], out=to[some, : 2 * before])
+        torch.mul(parts[:, : 2 * (size - before)], signs[2 * before :], out=to[some, 2 * before :])
     return out
 
 

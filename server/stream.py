@@ -15,7 +15,7 @@ from server.ring import Ring
 from server.wire.follow import Follower, Mark
 from server.wire.kinds import Limits
 
-STEP = 1 << 20
+STEP = 2 << 20
 """Bytes that are received at a time, at most."""
 
 BLOCK = 4 << 20

@@ -14,6 +14,9 @@ from gadgets.scan import Scan
 MOST_BYTES = 256 << 20
 """The longest noise scan that is kept for its one reduction."""
 
+Line = tuple[NDArray[np.complex64], np.float64]
+"""A readout [channel, sample], and its gain."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class MeasureNoise(Gadget):
@@ -54,16 +57,16 @@ def measure(noise: Sequence[Noise], scan: Scan) -> NoiseMeasurement:
     sqrt(n / (n - p)) for p channels. Raises DataError for fewer samples than channels and for readouts of
     differing channel counts.
     """
-    with np.errstate(invalid="ignore", over="ignore"):
-        samples, sample_time = _gather(noise)
-        variance = np.array([_variance(channel) for channel in samples])
-    channels, count = samples.shape
+    lines, sample_time = _gather(noise)
+    channels, count = len(lines[0][0]), sum(line.shape[1] for line, _ in lines)
     if count < channels:
         raise DataError(f"noise scan has n = {count} samples for p = {channels} channels, expected n >= p")
+    with np.errstate(invalid="ignore", over="ignore"):
+        covariance, variance = _moments(lines, count)
     broken = ~np.isfinite(variance)
-    variance[broken], samples[broken] = 0, 0
+    variance[broken], covariance[broken], covariance[:, broken] = 0, 0, 0
     return NoiseMeasurement(
-        covariance=samples @ samples.conj().T / count,
+        covariance=covariance,
         variance=variance,
         samples=count,
         sample_time=sample_time,
@@ -72,13 +75,24 @@ def measure(noise: Sequence[Noise], scan: Scan) -> NoiseMeasurement:
     )
 
 
-def _variance(channel: NDArray[np.complex128]) -> float:
-    """About the mean; channel by channel, because they fit the cache and all of them do not."""
-    return 2 * float(np.square((channel - channel.mean()).view(np.float64)).mean())
+def _moments(lines: Sequence[Line], count: int) -> tuple[NDArray[np.complex128], NDArray[np.float64]]:
+    """Mean of d d^H [channel, channel], and variance of each channel about its mean.
+
+    Readout by readout, in their order: they fit the cache, and all of them in double precision do not.
+    """
+    channels = len(lines[0][0])
+    covariance = np.zeros((channels, channels), np.complex128)
+    variance = np.zeros(channels)
+    mean = sum(line.sum(1, dtype=np.complex128) * gain for line, gain in lines)[:, None] / count
+    for line, gain in lines:
+        samples = line * gain
+        covariance += samples @ samples.conj().T
+        variance += np.square((samples - mean).view(np.float64)).sum(1)
+    return covariance / count, variance / count
 
 
-def _gather(noise: Sequence[Noise]) -> tuple[NDArray[np.complex128], float]:
-    """All samples, [channel, sample], at the noise level of the first readout's sample time [us]."""
+def _gather(noise: Sequence[Noise]) -> tuple[list[Line], float]:
+    """All readouts, each with what brings it to the noise level of the first one's sample time [us]."""
     counts = sorted({item.data.shape[1] for item in noise})
     if len(counts) > 1:
         raise DataError(f"noise readouts have {' and '.join(map(str, counts))} channels, expected one number")
@@ -86,10 +100,8 @@ def _gather(noise: Sequence[Noise]) -> tuple[NDArray[np.complex128], float]:
     if not np.all((times > 0) & np.isfinite(times)):
         times = np.zeros_like(times)
     gains = np.sqrt(times / times[0]) if times[0] > 0 else np.ones_like(times)
-    gain = iter(np.split(gains, np.cumsum([len(item.head) for item in noise])[:-1]))
-    lines = [item.data * next(gain)[:, None, None] for item in noise]
-    samples = np.concatenate([np.moveaxis(line, 1, 0).reshape(counts[0], -1) for line in lines], axis=1)
-    return samples, float(times[0])
+    lines = (line for item in noise for line in item.data)
+    return list(zip(lines, gains, strict=True)), float(times[0])
 
 
 def select(noise: NoiseMeasurement, labels: Sequence[str]) -> NoiseMeasurement:
