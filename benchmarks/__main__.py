@@ -20,6 +20,7 @@ NAMES = (
     "decoder",
     "server",
     "latency",
+    "start",
     "realtime",
     "quality",
     "skyra",

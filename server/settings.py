@@ -93,7 +93,7 @@ class Settings:
     """Seconds that one scan may take in all."""
 
     finish: float = 600.0
-    """Seconds that the reconstruction may take behind the scan's end."""
+    """Seconds that the reconstruction may take behind the scan's end, its wait for a worker included."""
 
     grace: float = 60.0
     """Seconds that running scans have when the server is told to stop."""

@@ -55,6 +55,7 @@ class Combine(Gadget):
                     state.maps[key] = from_reference(item)
             else:
                 yield from self._images(item, state)
+            del item
 
     def _images(self, item: CoilImage, state: "_State") -> Iterator[Image]:
         key = item.encoding, int(item.head["slice"])

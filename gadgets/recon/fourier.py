@@ -78,10 +78,11 @@ class Fourier(Gadget):
             if isinstance(item, Reference):
                 yield item
                 continue
-            encoding = scan.encoding(item.encoding)
-            for frame in frames(item):
-                _check(frame, encoding)
-                yield coil_image(frame, encoding, scales)
+            encoding, waiting = scan.encoding(item.encoding), list(frames(item))
+            del item
+            while waiting:  # k-space is the largest thing in a chain: let go of it with its last image
+                _check(waiting[0], encoding)
+                yield coil_image(waiting.pop(0), encoding, scales)
 
 
 def coil_image(frame: Frame, encoding: Encoding, scales: dict[int, float]) -> CoilImage:

@@ -60,28 +60,27 @@ class Channel(Generic[T]):
         return not self._items or (len(self._items) < self._depth and self._bytes + size <= self._budget)
 
     def __iter__(self) -> Iterator[T]:
-        """The items in order.
+        """The items in order. None of them is held here while its receiver works on it.
 
         Raises Interrupted, from the sender's error, behind the last item of a failed channel.
         """
-        while (item := self._take()) is not None:
-            yield item[0]
-            del item
+        while taken := self._take():
+            yield taken.pop()
 
-    def _take(self) -> tuple[T, int] | None:
+    def _take(self) -> list[T]:
         with self._turn:
             self._waiting = True
             self._turn.notify_all()
             self._turn.wait_for(lambda: self._items or self._done or self._gone)
             self._waiting = False
             if self._items:
-                item = self._items.popleft()
-                self._bytes -= item[1]
+                item, size = self._items.popleft()
+                self._bytes -= size
                 self._turn.notify_all()
-                return item
+                return [item]
             if self._error is not None:
                 raise Interrupted(str(self._error)) from self._error
-            return None
+            return []
 
     def finish(self) -> None:
         """The sender has said everything."""

@@ -155,11 +155,13 @@ def _results(
             if isinstance(item, taken):
                 seen += 1
                 meter.enter()
-                yield item
+                only = [item]
+                del item
+                yield only.pop()  # so that the gadget alone holds it, and may let go of it
                 meter.leave()
             else:
                 outlet.put(item)
-            del item
+                del item
         meter.enter()
 
     try:

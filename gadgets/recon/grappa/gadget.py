@@ -80,6 +80,7 @@ class Grappa(Gadget):
                 self._learn(item, scan, taught)
             else:
                 waiting += frames(item)
+            del item
             ready = [
                 frame
                 for frame in waiting
@@ -88,7 +89,8 @@ class Grappa(Gadget):
             waiting = [frame for frame in waiting if not any(frame is one for one in ready)]
             if len(waiting) > WAITING:
                 break
-            yield from (self._image(frame, scan, taught, state) for frame in ready)
+            while ready:
+                yield self._image(ready.pop(0), scan, taught, state)
         if waiting:
             encoding, number = _key(waiting[0])
             raise DataError(f"GRAPPA has no reference lines for slice {number} of encoding space {encoding}")
