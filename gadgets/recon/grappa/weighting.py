@@ -105,7 +105,7 @@ def _solve(
     """The weighted equations' solution, and lambda over the mean of the diagonal."""
     factor = counts.sqrt().unsqueeze(1)
     weighty = used * factor
-    normal = (weighty.mH @ weighty).to(torch.complex128)
+    normal = _gram(weighty).to(torch.complex128)
     right = (weighty.mH @ (made * factor)).to(torch.complex128)
     mean = float(normal.diagonal().real.mean())
     normal.diagonal().add_(noise + ROUNDING * mean)
@@ -113,6 +113,18 @@ def _solve(
     if int(failed) or not bool(torch.isfinite(cholesky).all()):
         raise DataError("the reference lines do not determine a kernel: they are empty or not finite")
     return torch.cholesky_solve(right, cholesky).to(torch.complex64), noise / mean
+
+
+def _gram(rows: torch.Tensor) -> torch.Tensor:
+    """A^H A; of two halves that mirror one another most of one is not computed."""
+    size = rows.shape[1]
+    step = -(-size // 4)
+    out = rows.new_empty((size, size))
+    for start in range(0, size, step):
+        stop = min(start + step, size)
+        torch.matmul(rows[:, start:stop].mH, rows[:, start:], out=out[start:stop, start:])
+        out[stop:, start:stop] = out[start:stop, stop:].mH
+    return out
 
 
 def variance(energy: torch.Tensor, error: torch.Tensor) -> tuple[float, float]:
