@@ -11,7 +11,7 @@ from gadgets.recon.grappa.steps import Place
 from gadgets.recon.sampling import sampled_part
 from gadgets.recon.view import PLAIN, View
 
-MOST_VALUES = 1 << 21
+MOST_VALUES = 1 << 19
 """How many complex values are worked on at a time."""
 
 SMALLEST = 1e-7
