@@ -1,0 +1,199 @@
+"""What the report says of bad first passes: no number may look right that is not.
+
+A small simulated scan (three slices, 40 heartbeats) is spoiled in the ways that scans go wrong, and streamed
+through ``perfusion``. A figure is 1 when the chain refused, failed with a reason, or gave numbers with a flag;
+its note is what the console would have read.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from benchmarks.figures import Figure
+from gadgets.data import Image, Readouts, Text
+from gadgets.head import Flag
+from gadgets.scan import Scan
+from models.simulation.perfusion.acquire import simulate_perfusion
+from models.simulation.perfusion.sequence import standard
+from models.simulation.perfusion.study import draw_study
+from server.chain import named
+from server.files.header import write_header
+from server.offline import reconstruct
+from server.perfusion import describe_perfusion, runs
+from server.wire.decode import decode_all
+from server.wire.messages import Close, Header, Message
+from server.wire.readouts import split
+
+MATRIX = (96, 72)
+NOISE = np.uint64(int(Flag.NOISE_MEASUREMENT))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recorded:
+    """A scan in memory."""
+
+    scan: Scan
+    readouts: tuple[Readouts, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Said:
+    """What came back."""
+
+    images: int
+    texts: tuple[str, ...]
+    report: dict[str, Any]
+
+    @property
+    def quantified(self) -> bool:
+        """Whether flow was given."""
+        return any(each.get("mbf") is not None for each in self.report.get("segments", ()))
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Refusals and flags of the report; without a report the texts."""
+        found = (*self.report.get("refusals", ()), *self.report.get("flags", ()))
+        return tuple(dict.fromkeys(found)) if self.report else self.texts
+
+
+def run() -> Iterator[Figure]:
+    """A row for each way."""
+    good = recorded(jitter=0.04)
+    yield _figure("intact", console(good), wanted=True)
+    for name, spoil in SPOILT.items():
+        yield _figure(name, console(spoil(good)), wanted=False)
+    yield _figure("cut in the middle, no CLOSE", console(part(good, 0.5), close=False), wanted=False)
+    for tenth in range(1, 10):
+        yield _figure(f"stopped at {tenth}/10", console(part(good, tenth / 10)), wanted=False)
+    yield _figure("arrhythmia, RR 400 to 1600 ms", console(recorded(jitter=0.35)), wanted=False)
+
+
+def _figure(name: str, said: Said, wanted: bool) -> Figure:
+    safe = said.quantified if wanted else (not said.quantified or bool(said.reasons))
+    words = "; ".join(said.reasons) or "nothing"
+    flow = said.report.get("global") or {}
+    given = f"MBF {flow['mbf']:.2f}: " if said.quantified and flow else "no flow: "
+    return Figure(name=name, value=float(safe), limit=1.0, sense="at least", note=given + words)
+
+
+def recorded(jitter: float) -> Recorded:
+    """A small scan."""
+    sequence = standard(matrix=MATRIX, acceleration=2, beats=40)
+    study = draw_study(7, sequence=sequence, jitter=jitter)
+    simulation = simulate_perfusion(study, cnr=25.0, coils=6)
+    return Recorded(scan=describe_perfusion(simulation, "perfusion"), readouts=tuple(runs(simulation)))
+
+
+def console(given: Recorded, close: bool = True) -> Said:
+    """What a console gets."""
+    replies: list[Any] = []
+    reconstruct(
+        _messages(given, close), named("perfusion"), {}, lambda message: replies.extend(decode_all(message))
+    )
+    images = [each for each in replies if isinstance(each, Image)]
+    reports = [each.meta["ScansideReport"] for each in images if "ScansideReport" in each.meta]
+    return Said(
+        images=len(images),
+        texts=tuple(each.text for each in replies if isinstance(each, Text)),
+        report=json.loads(str(reports[-1])) if reports else {},
+    )
+
+
+def _messages(given: Recorded, close: bool) -> Iterable[Message]:
+    yield Header(write_header(given.scan))
+    for run in given.readouts:
+        yield from split(run)
+    if close:
+        yield Close()
+
+
+def part(given: Recorded, share: float) -> Recorded:
+    """The first part of the readouts."""
+    total = sum(len(run.head) for run in given.readouts)
+    left, kept = int(total * share), []
+    for run in given.readouts:
+        if left > 0:
+            kept.append(replace(run, head=run.head[:left], data=run.data[:left]))
+            left -= len(run.head)
+    return replace(given, readouts=tuple(kept))
+
+
+def _chosen(given: Recorded, keep: Callable[[Any], Any]) -> Recorded:
+    """The readouts whose headers are wanted; noise always."""
+    kept = []
+    for run in given.readouts:
+        rows = np.asarray(keep(run.head)) | ((run.head["flags"] & NOISE) > 0)
+        if rows.any():
+            kept.append(replace(run, head=run.head[rows], data=run.data[rows]))
+    return replace(given, readouts=tuple(kept))
+
+
+def _told(given: Recorded, **parameters: float | int | str) -> Recorded:
+    scan = replace(given.scan, parameters={**given.scan.parameters, **parameters})
+    return replace(given, scan=scan)
+
+
+def _untold(given: Recorded, *names: str) -> Recorded:
+    left = {name: value for name, value in given.scan.parameters.items() if name not in names}
+    return replace(given, scan=replace(given.scan, parameters=left))
+
+
+def _undelayed(given: Recorded) -> Recorded:
+    sequence = replace(given.scan.sequence, inversion_time=())
+    return replace(given, scan=replace(given.scan, sequence=sequence))
+
+
+def _without_slice(given: Recorded) -> Recorded:
+    return _chosen(given, lambda head: (head["encoding_space_ref"] == 1) | (head["idx"]["slice"] != 1))
+
+
+def _without_density(given: Recorded) -> Recorded:
+    return _chosen(
+        given,
+        lambda head: (
+            (head["idx"]["repetition"] >= 3) | (head["flags"] & np.uint64(int(Flag.PARALLEL_CALIBRATION)) > 0)
+        ),
+    )
+
+
+def _without_arterial(given: Recorded) -> Recorded:
+    return _chosen(given, lambda head: head["encoding_space_ref"] == 0)
+
+
+def _swapped(given: Recorded) -> Recorded:
+    def turned(run: Readouts) -> Readouts:
+        head = run.head.copy()
+        rows = (head["encoding_space_ref"] == 1) & (
+            head["flags"] & np.uint64(int(Flag.PARALLEL_CALIBRATION)) == 0
+        )
+        head["idx"]["contrast"][rows] = 1 - head["idx"]["contrast"][rows]
+        return replace(run, head=head)
+
+    return replace(given, readouts=tuple(turned(run) for run in given.readouts))
+
+
+SPOILT: dict[str, Callable[[Recorded], Recorded]] = {
+    "a missing slice": _without_slice,
+    "no arterial images": _without_arterial,
+    "no proton density, header says 3": _without_density,
+    "no proton density, header says 0": lambda given: _told(
+        _without_density(given), NumOfProtonDensityImages=0, NumOfProtonDensityImagesAIF=0
+    ),
+    "number of proton-density images not told": lambda given: _untold(
+        given, "NumOfProtonDensityImages", "NumOfProtonDensityImagesAIF"
+    ),
+    "saturation delay not told": lambda given: _undelayed(
+        _untold(given, "SaturationDelay", "AIFSaturationDelay")
+    ),
+    "field strength 0.55 T": lambda given: replace(given, scan=replace(given.scan, field_strength=0.55)),
+    "field strength 1.5 T for 3 T": lambda given: replace(
+        given, scan=replace(given.scan, field_strength=1.5)
+    ),
+    "no field strength": lambda given: replace(given, scan=replace(given.scan, field_strength=None)),
+    "echoes swapped": _swapped,
+    "no bolus": lambda given: _chosen(given, lambda head: head["idx"]["repetition"] < 3 + 15),
+}
+"""By name, what goes wrong."""
