@@ -37,6 +37,8 @@ NAMES = (
     "denoise_quality",
     "unrolled_speed",
     "segmentation",
+    "perfusion_curves",
+    "perfusion_bad",
 )
 
 

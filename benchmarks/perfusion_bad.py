@@ -1,8 +1,8 @@
 """What the report says of bad first passes: no number may look right that is not.
 
 A small simulated scan (three slices, 40 heartbeats) is spoiled in the ways that scans go wrong, and streamed
-through ``perfusion``. A figure is 1 when the chain refused, failed with a reason, or gave numbers with a flag;
-its note is what the console would have read.
+through ``perfusion``. A figure is 1 when the chain refused, failed with a reason, or gave numbers with
+a flag; its note is what the console would have read.
 """
 
 import json
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.figures import Figure
-from gadgets.data import Image, Readouts, Text
+from gadgets.data import Image, Readouts
 from gadgets.head import Flag
 from gadgets.scan import Scan
 from models.simulation.perfusion.acquire import simulate_perfusion
@@ -90,14 +90,14 @@ def recorded(jitter: float) -> Recorded:
 def console(given: Recorded, close: bool = True) -> Said:
     """What a console gets."""
     replies: list[Any] = []
-    reconstruct(
+    outcome = reconstruct(
         _messages(given, close), named("perfusion"), {}, lambda message: replies.extend(decode_all(message))
     )
     images = [each for each in replies if isinstance(each, Image)]
     reports = [each.meta["ScansideReport"] for each in images if "ScansideReport" in each.meta]
     return Said(
         images=len(images),
-        texts=tuple(each.text for each in replies if isinstance(each, Text)),
+        texts=(outcome.message,) if outcome.error else (),
         report=json.loads(str(reports[-1])) if reports else {},
     )
 

@@ -42,13 +42,27 @@ class Pools:
     """Why this is not to be used; empty when the gate is passed."""
 
 
-def find_pools(series: torch.Tensor, times: torch.Tensor, pixel: float) -> Pools:
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Near:
+    """Where and when blood may be, as other images of the same bolus have it."""
+
+    mask: torch.Tensor
+    """bool [y, x]."""
+
+    latest: float
+    """When the left ventricle has half of its rise, at the latest [s]."""
+
+
+def find_pools(series: torch.Tensor, times: torch.Tensor, pixel: float, near: Near | None = None) -> Pools:
     """The blood pools of a registered first pass, float32 [frame, y, x], at ``times`` [s]; ``pixel`` [m].
 
     Blood is what rises most; of its parts that come late the left ventricle is the largest round one. A
     detector that always answers would be worth nothing: ``reasons`` say what is wrong with the answer.
+    Spleen and liver, which enhance much, too, are ruled out by ``near``.
     """
     rise, arrival, fall, noise = _features(series, times)
+    if near is not None:
+        rise = rise * near.mask * (arrival <= near.latest)
     candidates = rise > BRIGHT * torch.quantile(rise.flatten(), 0.995)
     nothing = torch.zeros_like(candidates)
     top = float(torch.quantile(rise.flatten(), 0.995))

@@ -24,7 +24,7 @@ def concentration(one: Slice, arterial: Arterial, protocol: Protocol) -> tuple[S
     frames, heart = one.frames, one.heart
     if heart is None or frames.density.shape[1] == 0:
         return one, ()
-    shading = _shading(frames.density[0].mean(0), heart.muscle)
+    shading = _shading(frames.density[0].mean(0), heart.muscle) * _level(frames.density[0], heart.muscle)
     ratio = frames.signal[0] / shading
     start = float(arterial.times[0]) + STEP * arterial.bolus.foot
     before = frames.times < start
@@ -40,6 +40,16 @@ def concentration(one: Slice, arterial: Arterial, protocol: Protocol) -> tuple[S
     if not EFFICIENCY[0] <= found <= EFFICIENCY[1] + 0.05:
         said.append(f"the muscle's baseline asks for a saturation of {found:.2f}, expected about 1")
     return replace(one, gadolinium=held), tuple(said)
+
+
+def _level(density: torch.Tensor, muscle: torch.Tensor) -> float:
+    """The first frame [frame, y, x] over the mean of all, in the muscle.
+
+    The later ones are darker: muscle has not recovered from the pulses of the heartbeat before, while only
+    magnetisation in equilibrium is what the look-up table divides by.
+    """
+    means = density[:, muscle].mean(1)
+    return float(means[0] / means.mean())
 
 
 def _shading(density: torch.Tensor, muscle: torch.Tensor) -> torch.Tensor:

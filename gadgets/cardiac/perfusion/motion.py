@@ -9,11 +9,12 @@ from pydantic import Field
 
 from gadgets.cardiac.perfusion.item import FirstPass, Frames, Slice
 from gadgets.cardiac.perfusion.pictures import derived
+from gadgets.cardiac.perfusion.place import heart_in
 from gadgets.data import Heads, Image
 from gadgets.gadget import Gadget
 from gadgets.scan import Scan
 from models.perfusion.motion import Flow, Moved, lucas_kanade, register, total_variation, warp
-from models.perfusion.pools import heart_center
+from models.perfusion.pools import find_pools, heart_center
 from models.perfusion.regions import box_around
 
 ENGINES: dict[str, Flow | None] = {"rigid": None, "tvl1": total_variation, "ilk": lucas_kanade}
@@ -29,9 +30,9 @@ SHARE = 0.2
 class CorrectMotion(Gadget):
     """Register the frames of each slice to low-rank model images of it, and send them as a series.
 
-    In a box about the heart, which all that follows keeps. The bolus is no motion: a model image has the
-    contrast of its own frame. ``rigid`` moves each frame as a whole; ``tvl1`` and ``ilk`` deform it besides
-    by an optical flow of scikit-image (extra ``cardiac``).
+    In a box about the heart, which all that follows keeps; it is where the arterial images have it. The bolus
+    is no motion: a model image has the contrast of its own frame. ``rigid`` moves each frame as a whole;
+    ``tvl1`` and ``ilk`` deform it besides by an optical flow of scikit-image (extra ``cardiac``).
     """
 
     engine: Literal["rigid", "tvl1", "ilk"] = "rigid"
@@ -44,23 +45,30 @@ class CorrectMotion(Gadget):
         """The first pass with its slices registered; before it the registered series."""
         for item in stream:
             slices, flags = [], list(item.flags)
+            arterial = item.arterial_frames and _registered(item.arterial_frames, None)
+            pools = arterial and find_pools(arterial.signal[0], arterial.times, _side(arterial))
             for number, one in enumerate(item.slices):
-                moved = self._moved(one)
+                moved = self._moved(
+                    one, heart_in(one.frames, arterial, pools) if arterial and pools else None
+                )
                 slices.append(moved)
                 bad = int((moved.moved.left > WORST).sum()) if moved.moved else 0
                 if bad > SHARE * len(moved.frames.times):
                     flags.append(f"slice {number + 1}: motion beyond correction in {bad} frames")
                 yield from _series(moved)
-            arterial = item.arterial_frames and _registered(item.arterial_frames, None)
             yield replace(item, slices=tuple(slices), arterial_frames=arterial, flags=tuple(flags))
 
-    def _moved(self, one: Slice) -> Slice:
+    def _moved(self, one: Slice, where: tuple[float, float] | None) -> Slice:
         frames = one.frames
-        pixel = (frames.pixel[0] * frames.pixel[1]) ** 0.5
-        where = heart_center(frames.signal[0], frames.times, pixel)
+        where = where or heart_center(frames.signal[0], frames.times, _side(frames))
         cropped = crop(frames, box_around(where, frames.signal.shape, self.box))
         moved = register(cropped.signal[0], ENGINES[self.engine])
         return replace(one, frames=_warped(cropped, moved), moved=moved)
+
+
+def _side(frames: Frames) -> float:
+    """Of a square pixel of the same area [m]."""
+    return float((frames.pixel[0] * frames.pixel[1]) ** 0.5)
 
 
 def _registered(frames: Frames, flow: Flow | None) -> Frames:

@@ -2,16 +2,18 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
 
 from gadgets.cardiac.perfusion.item import FirstPass, Frames, Slice
+from gadgets.cardiac.perfusion.place import LATER, around, heart_in
 from gadgets.gadget import Gadget
 from gadgets.scan import Scan
 from models.cardiac.sectors import endocardial, segments
 from models.perfusion.muscle import Heart, find_muscle
-from models.perfusion.pools import find_pools
+from models.perfusion.pools import Near, find_pools
 from models.perfusion.regions import center
 
 Segmenter = Callable[[torch.Tensor, torch.Tensor, float], Heart]
@@ -33,7 +35,7 @@ class SegmentMyocardium(Gadget):
         for item in stream:
             done, refused, flags = [], list(item.refusals), list(item.flags)
             for number, one in enumerate(item.slices):
-                heart = chosen(one.frames, (classical,))
+                heart = chosen(one.frames, (partial(classical, near=near(one.frames, item)),))
                 said = [f"slice {number + 1}: {reason}" for reason in heart.reasons]
                 done.append(_segmented(one, heart))
                 if heart.insertions is None or not bool(heart.muscle.any()):
@@ -56,9 +58,17 @@ def chosen(frames: Frames, segmenters: Iterable[Segmenter]) -> Heart:
     return heart
 
 
-def classical(series: torch.Tensor, times: torch.Tensor, pixel: float) -> Heart:
+def near(frames: Frames, item: FirstPass) -> Near | None:
+    """Where and when blood may be in a slice, by the arterial images; None when they do not say."""
+    if item.arterial_frames is None or item.pools is None:
+        return None
+    mask = around(frames, heart_in(frames, item.arterial_frames, item.pools))
+    return None if mask is None else Near(mask=mask, latest=item.pools.arrival[1] + LATER)
+
+
+def classical(series: torch.Tensor, times: torch.Tensor, pixel: float, near: Near | None = None) -> Heart:
     """By arrival and contours."""
-    pools = find_pools(series, times, pixel)
+    pools = find_pools(series, times, pixel, near)
     if not bool(pools.left.any()):
         empty = torch.zeros_like(pools.left)
         return Heart(
