@@ -71,14 +71,20 @@ class Direct:
         return self.inverse(self.coils.adjoint(lines[:, 0], self.weights)).unsqueeze(1)
 
     def correlated(self, one: int = 0, other: int = 0) -> Correlated:
-        """All pixels of a column correlate: P A^H W A P = P - ridge P P."""
+        """All pixels of a column correlate: P A^H W A P = P - ridge P P; 0 where there are no maps.
+
+        There both terms are 1 / ridge, and what is left of them would be their rounding.
+        """
         size = self.coils.maps.shape[-2]
         rows, columns = slice(one * size, (one + 1) * size), slice(other * size, (other + 1) * size)
         inverse = self.inverse.inverse
         block = inverse[:, rows, columns] - self.inverse.weight * (inverse[:, rows] @ inverse[:, :, columns])
+        there = (self.coils.maps != 0).any(1).mT
         index = torch.arange(size)
         for d in range(size):
-            yield (0, d), block[:, index, (index - d) % size].T.unsqueeze(0)
+            moved = (index - d) % size
+            both = there[one] & there[other][:, moved]
+            yield (0, d), torch.where(both, block[:, index, moved], 0).T.unsqueeze(0)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -107,3 +107,13 @@ def test_the_map_is_that_of_the_whole_linear_map(phantom, maps, lines, name):
     shape = (sampled.shape[0], LINES, COLUMNS)
     said, true = said_and_true(phantom, maps(shape), sampled, scan, STEPS[name])
     torch.testing.assert_close(said, true, rtol=2e-3, atol=2e-3)
+
+
+def test_the_map_is_zero_where_there_are_no_coil_maps(phantom, maps):
+    phantom = dataclasses.replace(phantom, width=COLUMNS, height=LINES, coils=COILS)
+    some = maps((1, LINES, COLUMNS))
+    some[:, :, :4] = 0
+    for sampled in (phantom.pattern(2), phantom.pattern(2, 4)):
+        said, true = said_and_true(phantom, some, sampled[None], phantom.scan(2), [])
+        assert not said[:, :4].any()
+        torch.testing.assert_close(said, true, rtol=2e-3, atol=2e-3)
