@@ -153,13 +153,6 @@ def test_every_installed_chain_stands_in_the_document_of_chains():
         assert [each for each in named if f"| `{each}` |" not in document] == []
 
 
-def test_every_installed_chain_stands_beside_what_gadgetron_has():
-    from server.chain import chains
-
-    document = (DOCS / "gadgetron.md").read_text()
-    assert [each for each in chains() if f"`{each}" not in document] == []
-
-
 def test_every_link_between_the_documents_leads_somewhere():
     for page in (README, *DOCS.glob("*.md")):
         for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
