@@ -29,8 +29,8 @@ from models.simulation.coils import ring
 from models.simulation.phantom import raster, shepp_logan
 
 SIZE, DEPTH, COILS, PURE, REPLICAS, BLOCK = 96, 8, 8, 32, 256, 8
-READOUTS = 64
-"""Of noise alone, for the whitening."""
+READOUTS, SAMPLES = 64, 256
+"""Of noise alone, for the whitening; from n samples that has a scatter of 1 / sqrt(2 n) itself."""
 
 PURE_REPLICAS = 24
 SIGNAL, FOV, REFERENCE = 100.0, 0.256, 24
@@ -276,9 +276,9 @@ def _pure(case: Case) -> Iterator[Figure]:
 
 def _whitener(scanner: Scanner, mixing: torch.Tensor) -> Whitener:
     """What noise readouts say of coils whose noise is mixed."""
-    samples = torch.einsum("ij,rjs->ris", mixing, scanner.white((READOUTS, PURE, SIZE)))
+    samples = torch.einsum("ij,rjs->ris", mixing, scanner.white((READOUTS, PURE, SAMPLES)))
     head = np.zeros(READOUTS, READOUT_HEAD)
-    head["number_of_samples"], head["active_channels"], head["sample_time_us"] = SIZE, PURE, 5
+    head["number_of_samples"], head["active_channels"], head["sample_time_us"] = SAMPLES, PURE, 5
     whitener = whiten(measure([Noise(head=head, data=samples.numpy())], scanner.scan), 1.0)
     whitener.apply(Noise(head=head[:1], data=samples[:1].numpy()))
     return whitener
