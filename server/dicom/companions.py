@@ -9,7 +9,7 @@ from pydicom.dataset import Dataset
 from gadgets.data import Image
 from server.dicom.document import document
 from server.dicom.frames import Kept
-from server.dicom.numbers import carries
+from server.dicom.numbers import carries, numbers
 from server.dicom.parametric import is_map, parametric_maps
 from server.dicom.segmentation import is_labels, segmentations
 from server.dicom.structured import structured_report
@@ -63,14 +63,24 @@ class Companions:
         evidence = [each.read() for each in [k for k in self.kept if k.main][:EVIDENCE]]
         for number, images in self._series(lambda each: carries(each) or each.role == "report").items():
             try:
-                for index, image in enumerate((each for each in images if carries(each)), start=1):
-                    if evidence:
-                        yield structured_report(image, evidence, self.source, index)
-                    else:
-                        tell(f"series {number} becomes no structured report: no image was kept")
+                yield from self._numbers(images, evidence)
+            except (DicomError, ValueError, TypeError) as error:
+                tell(f"series {number} becomes no structured report: {_reason(error)}")
+            try:
                 yield document(images, self.source, 1)
             except (DicomError, ValueError, TypeError) as error:
-                tell(f"series {number} becomes no report: {_reason(error)}")
+                tell(f"series {number} becomes no document: {_reason(error)}")
+
+    def _numbers(self, images: Sequence[Image], evidence: Sequence[Dataset]) -> Iterator[Dataset]:
+        """A structured report of each image's numbers; none where a chain refused and there are none.
+
+        Raises DicomError when there are numbers, but nothing that they could be from.
+        """
+        for index, image in enumerate(filter(carries, images), start=1):
+            if numbers(image).measurements:
+                if not evidence:
+                    raise DicomError("no image was kept that its numbers could be from")
+                yield structured_report(image, evidence, self.source, index)
 
     def _series(self, wanted: Callable[[Image], bool]) -> dict[int, Sequence[Image]]:
         found: dict[int, list[Image]] = {}

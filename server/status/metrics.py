@@ -11,9 +11,11 @@ from typing import Any, TypeAlias
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
-from server import __version__
+from server import __version__, paths
 from server.control.events import KINDS, STATES
 from server.status.spooled import Spooled
+from server.status.waiting import STATES as STATES_OUT
+from server.status.waiting import waiting
 
 Rows: TypeAlias = Iterable[tuple[tuple[str, ...], float]]
 """Values by the labels'."""
@@ -28,6 +30,7 @@ def metrics(snapshot: Mapping[str, Any], spool: Spooled) -> Iterator[Metric]:
     yield from _totals(snapshot["totals"])
     if spool.folder is not None:
         yield from _spool(spool)
+    yield from _outbox(*waiting(paths.outbox()))
 
 
 def _server(server: Mapping[str, Any], sessions: list[Mapping[str, Any]]) -> Iterator[Metric]:
@@ -82,6 +85,12 @@ def _spool(spool: Spooled) -> Iterator[Metric]:
     yield _gauge("spool_bytes", "What they take.", _one(size))
     yield _gauge("spool_free_bytes", "What is free on the spool's disk.", _one(spool.free()))
     yield _gauge("spool_room_bytes", "Below so much no scan is spooled.", _one(spool.room))
+
+
+def _outbox(counts: Mapping[str, int], oldest: float) -> Iterator[Metric]:
+    rows = [((state,), counts[state]) for state in STATES_OUT]
+    yield _gauge("outbox_objects", "Objects for archives, by what became of them.", rows, "state")
+    yield _gauge("outbox_waits_seconds", "For how long the oldest waits since it was tried.", _one(oldest))
 
 
 def _gauge(name: str, meaning: str, rows: Rows, *labels: str) -> Metric:

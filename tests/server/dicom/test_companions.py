@@ -240,3 +240,18 @@ def test_every_code_of_the_standard_is_what_the_standard_calls_so():
         if each.scheme != codes.OURS:
             known = [found[each.value][0] for found in concepts[each.scheme].values() if each.value in found]
             assert each.meaning.lower() in {one.lower() for one in known}, each
+
+
+def test_a_report_that_refuses_has_no_numbers_and_says_why_in_its_document(tmp_path):
+    archiving = Archiving(folder=tmp_path, wanted=[Wanted(name="pacs", identified=False)], session="s")
+    sink = Sink(archiving, source().scan, HEADER, "Fourier()")
+    told = []
+    sink.tell = told.append
+    sink.begin()
+    said = {"ScansideReport": json.dumps({"title": "Function", "measurements": [], "flags": ["no heart"]})}
+    for each in slices(noise(3, 1, 24, 100), 400, role="report", meta=said, count=1):
+        sink.take(each)
+    assert sink.finish() == 2
+    assert told == []
+    kinds = sorted(CLASSES[each.kind] for each in Outbox(tmp_path).entries())
+    assert kinds == ["PDF", "SC"]

@@ -93,3 +93,21 @@ def test_the_alerts_are_about_metrics_that_there_are(tmp_path):
         assert used or "up{" in rule["expr"]
         assert rule["annotations"]["summary"]
         assert rule["labels"]["severity"] in ("page", "ticket")
+
+
+def test_what_waits_for_archives_is_counted_by_state(tmp_path, monkeypatch):
+    from server.dicom.outbox import Outbox
+    from server.status.waiting import waiting
+
+    assert waiting(tmp_path / "none") == (
+        dict.fromkeys(("built", "sent", "committed", "failed", "expired"), 0),
+        0,
+    )
+    box = Outbox(tmp_path)
+    box.add([("pacs", "1", f"1.{each}", "1.2", tmp_path / "x.dcm") for each in range(3)], "s")
+    box.fail([1], "refused")
+    box.sent([2])
+    counts, oldest = waiting(tmp_path)
+    box.close()
+    assert counts == {"built": 1, "sent": 1, "committed": 0, "failed": 1, "expired": 0}
+    assert 0 <= oldest < 60
