@@ -13,7 +13,7 @@ from gadgets.data import Image
 from gadgets.head import ImageType
 from server.dicom.burn import band
 from server.dicom.geometry import Plane, plane
-from server.dicom.pixels import TOP, Stored, stored
+from server.dicom.pixels import FINEST, TOP, Stored, stored
 from server.dicom.study import WARNING, Source, cautious, enrol, identify, sealed
 from server.dicom.uids import uid
 
@@ -31,8 +31,9 @@ def objects(image: Image, source: Source) -> Iterator[Dataset]:
     volume = image.data[0]
     shape = (volume.shape[0], volume.shape[1], volume.shape[2])
     ratio = float(image.meta.get("ScansideScaleRatio", 1.0))  # type: ignore[arg-type]
+    least = FINEST if "ScansideUnit" in image.meta else 0.1
     for z in range(shape[0]):
-        yield _object(image, source, stored(volume[z], ratio), plane(image.head, shape, z), z)
+        yield _object(image, source, stored(volume[z], ratio, least), plane(image.head, shape, z), z)
 
 
 def _object(image: Image, source: Source, pixels: Stored, place: Plane | None, z: int) -> Dataset:
@@ -110,7 +111,8 @@ def _pixels(out: Dataset, pixels: Stored) -> None:
     out.Rows, out.Columns = pixels.data.shape
     out.BitsAllocated, out.BitsStored, out.HighBit, out.PixelRepresentation = 16, 16, 15, 0
     out.RescaleSlope, out.RescaleIntercept, out.RescaleType = pixels.slope, pixels.intercept, "US"
-    out.WindowCenter, out.WindowWidth = (round(each, 3) for each in pixels.window)
+    out.WindowCenter, out.WindowWidth = (round(each, 6) for each in pixels.window)
+    out.VOILUTFunction = "LINEAR_EXACT"
     out.PixelData = pixels.data.astype("<u2").tobytes()
 
 

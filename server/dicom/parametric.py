@@ -72,7 +72,8 @@ def _window(data: NDArray[np.float32]) -> "VOILUTTransformation":
     from highdicom.content import VOILUTTransformation
 
     low, high = float(data.min()), float(np.quantile(data, 0.995))
-    return VOILUTTransformation(round((low + high) / 2, 6), round(max(high - low, 1e-6), 6))
+    centre, width = round((low + high) / 2, 6), round(max(high - low, 1e-6), 6)
+    return VOILUTTransformation(centre, width, voi_lut_function="LINEAR_EXACT")
 
 
 def _mapping(image: Image, span: tuple[float, float]) -> "RealWorldValueMapping":

@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 
 TOP = 65535
 
+FINEST = 1e-6
+"""The smallest step of quantities, which may be of any size; those in SNR units have 0.1."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Stored:
@@ -20,12 +23,12 @@ class Stored:
     """Centre and width, in values."""
 
 
-def stored(data: torch.Tensor, ratio: float = 1.0) -> Stored:
+def stored(data: torch.Tensor, ratio: float = 1.0, step: float = 0.1) -> Stored:
     """Real pixels [y, x] as 16 bits without sign.
 
     Integers are kept as they are, ``ratio`` being what they were multiplied by. Other values are stored in
-    steps of 0.1, or the next power of ten that holds the largest: in SNR units, where noise has sd 1, that is
-    up to a signal of 6553; rounding adds nothing to the noise, and images of one series share a scale.
+    steps of ``step``, or the next power of ten that holds the largest: in SNR units, where noise has sd 1,
+    that is up to a signal of 6553; rounding adds nothing to the noise, and a series shares a scale.
     """
     if data.dtype in (torch.uint16, torch.int16):
         values = data.to(torch.int32).numpy()
@@ -34,7 +37,7 @@ def stored(data: torch.Tensor, ratio: float = 1.0) -> Stored:
         return Stored(data=whole, slope=1 / ratio, intercept=low / ratio, window=_window(values / ratio))
     values = data.to(torch.float64).numpy()
     least = _floor(float(values.min()))
-    slope = 0.1
+    slope = step
     while (float(values.max()) - least) / slope > TOP:
         slope *= 10
     whole = np.rint((values - least) / slope).astype(np.uint16)

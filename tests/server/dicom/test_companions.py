@@ -32,7 +32,7 @@ HEADER = """<ismrmrdHeader xmlns="http://www.ismrm.org/ISMRMRD"><subjectInformat
 <studyTime>10:11:12</studyTime><accessionNumber>A1</accessionNumber><studyInstanceUID>1.2.3</studyInstanceUID>
 </studyInformation></ismrmrdHeader>"""
 
-FLOW = 4 * torch.rand(1, 1, 24, 100, generator=torch.Generator().manual_seed(1))
+FLOW = 0.4 * torch.rand(1, 1, 24, 100, generator=torch.Generator().manual_seed(1))
 LABELS = (torch.arange(2400).reshape(1, 1, 24, 100) % 4).to(torch.int16)
 NUMBERS = {
     "title": "Perfusion",
@@ -255,3 +255,9 @@ def test_a_report_that_refuses_has_no_numbers_and_says_why_in_its_document(tmp_p
     assert told == []
     kinds = sorted(CLASSES[each.kind] for each in Outbox(tmp_path).entries())
     assert kinds == ["PDF", "SC"]
+
+
+def test_a_map_of_small_values_keeps_them_in_its_plain_image_too(found):
+    for made in (each for each in found["MR"] if each.SeriesNumber == 5):
+        values = made.pixel_array[:24] * float(made.RescaleSlope) + float(made.RescaleIntercept)
+        assert np.abs(values - (FLOW[0, 0] + made.InstanceNumber - 1).numpy()).max() <= 1e-4
