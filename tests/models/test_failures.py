@@ -6,6 +6,7 @@ from benchmarks import failures
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_every_failure_stays_within_its_limit():
     figures = list(failures.run())
     assert len(figures) > 20
