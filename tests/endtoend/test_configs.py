@@ -74,6 +74,7 @@ CASES = {
     "grappa_cpu.xml": Case(GRAPPA, dtype="uint16"),
     "cartesian_spirit": Case(GRAPPA),
     "cartesian_unrolled": Case(GRAPPA, roles=("image", "noise"), error=0.1),
+    "denoise": Case(GRAPPA, roles=("gfactor", "image", "linear"), error=0.1),
     "cine_function": Case(GRAPPA, roles=("image", "labels", "report")),
     "cartesian_l1wavelet": Case(GRAPPA, roles=("gfactor", "image", "linear"), error=0.1),
     "default.xml": Case({"repetitions": 2}, noise=0, units=False, error=0.1),
