@@ -83,6 +83,9 @@ class CollectFirstPass(Gadget):
         inflow = frames_of(arterial, arterial_density or 0)
         if not ordered:
             refusals.append("no slice with a first pass")
+        promised = _promised(scan)
+        if 0 < len(ordered) < promised:
+            refusals.append(f"{len(ordered)} of {promised} slices: which level each is, nobody can tell")
         if inflow is None:
             refusals.append(f"no arterial images: none with {self.arterial} {self.arterial_is}")
         read_ = read(scan, ordered[0].pulse if ordered else 0, inflow.pulse if inflow else 0)
@@ -100,6 +103,12 @@ class CollectFirstPass(Gadget):
             refusals=(*refusals, *read_.missing),
             flags=_missed(ordered, inflow),
         )
+
+
+def _promised(scan: Scan) -> int:
+    """How many slices the header has of the muscle; 0 where it does not say."""
+    limit = scan.encodings[0].limit("slice") if scan.encodings else None
+    return limit.size if limit is not None else 0
 
 
 def levels(count: int) -> tuple[Level, ...]:

@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 import torch
 
+from gadgets.cardiac.perfusion.collect import _promised
 from gadgets.cardiac.perfusion.convert import _level
 from gadgets.cardiac.perfusion.item import Frames
 from gadgets.cardiac.perfusion.place import around, heart_in
 from gadgets.head import IMAGE_HEAD
+from gadgets.scan import Encoding, Limit, Scan, Space
 from models.perfusion.pools import Near, Pools, find_pools
 
 
@@ -64,3 +66,10 @@ def test_the_first_density_frame_sets_the_level():
     muscle = torch.zeros(8, 8, dtype=torch.bool)
     muscle[2:5, 2:5] = True
     assert _level(density, muscle) == pytest.approx(1 / (2.8 / 3))
+
+
+def test_a_slice_that_lacks_is_missed_by_the_header():
+    space = Space(matrix=(8, 8, 1), fov=(0.1, 0.1, 0.01))
+    muscle = Encoding(encoded=space, recon=space, limits={"slice": Limit(maximum=2)})
+    assert _promised(Scan(encodings=(muscle,))) == 3
+    assert _promised(Scan()) == 0
