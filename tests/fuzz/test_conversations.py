@@ -52,6 +52,7 @@ def server(tmp_path_factory):
     with spawned(
         tmp_path_factory.mktemp("fuzz") / "state", plugin=SITE, memory=1 << 30, finish=5, idle=5
     ) as found:
+        assert found.ready(), "its limits of seconds are for scans, not for loading the gadgets"
         assert not send(found.address, GOOD)[0].error
         yield found
 
