@@ -154,11 +154,13 @@ def test_a_smaller_matrix_keeps_the_noise_of_a_full_scan_at_one(phantom):
     torch.testing.assert_close(said.data, torch.ones(1, 1, 36, 24))
 
 
-def test_companions_carry_the_noise_and_images_do_not(phantom):
-    scan = phantom.scan(1)
+def test_companions_carry_the_noise_and_images_know_it_until_a_step_changes_them(phantom):
+    scan = larger(phantom.scan(1), (24, 36, 1))
     items = [phantom.reference(phantom.lines, 20), phantom.kspace(phantom.lines, phantom.pattern())]
-    found = {
-        image.role: image.noise is None
-        for image in reconstruct(Fourier(), [], items, scan, gfactor=True, snr=True)
-    }
-    assert found == {"image": True, "gfactor": False, "snr": False}
+
+    def known(steps):
+        images = reconstruct(Fourier(), steps, items, scan, gfactor=True, snr=True)
+        return {image.role: image.noise is not None for image in images}
+
+    assert known([]) == {"image": True, "gfactor": True, "snr": True}
+    assert known([Resize()]) == {"image": False, "gfactor": True, "snr": True}

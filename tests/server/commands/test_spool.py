@@ -111,12 +111,9 @@ def test_another_chain_replaces_the_one_that_was_named(spool, console):
     assert heard == [expected.replace(encode.text(text), changed)]
 
 
-def test_replay_needs_a_chain_for_what_names_none_and_takes_no_parameters_for_what_was_spooled(
-    spool, tmp_path
-):
+def test_replay_needs_a_chain_for_what_names_none_and_keeps_the_pace_of_what_was_spooled(spool, tmp_path):
     entry = keep(spool, scan(), {"state": "complete"})
     assert main(["replay", str(tmp_path / "scan.h5")]) == 2
-    assert main(["replay", entry.name, "--param", "a.b=1"]) == 2
     assert main(["replay", entry.name, "--pace", "real"]) == 2
 
 
