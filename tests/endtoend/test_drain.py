@@ -98,6 +98,7 @@ def test_a_scan_that_outlives_the_grace_is_told_ended_and_stays_in_the_spool(tmp
         assert until(lambda: [each.state for each in server.records] == ["interrupted"])
 
 
+@pytest.mark.slow
 def test_the_status_is_told_while_the_server_drains_though_its_collector_was_told_to_stop_too(tmp_path):
     """As systemd tells all processes of a service."""
     with stopping(tmp_path / "state") as server:
@@ -113,6 +114,7 @@ def test_the_status_is_told_while_the_server_drains_though_its_collector_was_tol
         assert server.process.wait(10) == 0
 
 
+@pytest.mark.slow
 def test_a_scanner_that_comes_again_and_again_does_not_keep_a_stopped_server_alive(tmp_path):
     with stopping(tmp_path / "state") as server:
         assert server.ready()
@@ -126,6 +128,7 @@ def test_a_scanner_that_comes_again_and_again_does_not_keep_a_stopped_server_ali
         assert server.process.wait(1) == 0
 
 
+@pytest.mark.slow
 def test_a_peer_that_never_stops_sending_is_told_and_left(tmp_path):
     with stopping(tmp_path / "state") as server:
         running = Slowly(server.address)

@@ -170,6 +170,7 @@ def test_a_draining_server_lives_and_is_not_ready(tmp_path):
         server.process.stdout.close()
 
 
+@pytest.mark.slow
 def test_broken_plug_ins_and_a_full_spool_are_said_and_kill_nobody(tmp_path):
     with spawned(tmp_path / "state", plugin="raise RuntimeError('broken')\n", spool_room=1 << 60) as server:
         where = place(server)

@@ -186,6 +186,7 @@ def aimed(count, states, sent):
     assert states["interrupted", False] > 0.5 * count * SCANNERS
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_killed_at_moments_of_chance_all_that_was_received_is_kept_and_replays(tmp_path):
     states, counts, sent = lives(tmp_path / "state", 4, replayed=8)

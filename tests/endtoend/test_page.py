@@ -100,7 +100,7 @@ def test_a_wrong_parameter_is_refused_with_its_reason(viewer):
     assert "Nothing.at" in checked(Nothing_at="1")[1]
     assert viewer.ask("/api/chains/no_such")[0] == 422
     form = json.loads(viewer.ask("/api/chains/cartesian_grappa")[2])
-    assert [each["gadget"] for each in form][:2] == ["AlignEcho", "RemoveOversampling"]
+    assert {"AlignEcho", "RemoveOversampling", "Grappa"} <= {each["gadget"] for each in form}
 
 
 def test_an_operator_runs_a_spooled_scan_again_and_it_is_recorded(page, operator):

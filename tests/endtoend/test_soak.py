@@ -107,6 +107,7 @@ def unchanged(before, after):
             assert after[name] == value, (name, value, after[name])
 
 
+@pytest.mark.slow
 def test_thirty_sessions_of_mixed_chains_and_faults_leave_nothing(tmp_path):
     before, after, _ = soak(tmp_path / "state", 30)
     unchanged(before, after)

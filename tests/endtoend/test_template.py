@@ -20,6 +20,7 @@ def template(server):
     return next((pid for pid, line in server.tree().items() if "server.template" in line), None)
 
 
+@pytest.mark.slow
 def test_scans_go_on_when_the_template_dies_and_the_next_one_waits_for_another(tmp_path):
     with spawned(tmp_path / "state") as server:
         running = Slowly(server.address)
@@ -54,6 +55,7 @@ def test_a_scan_that_asked_a_template_which_dies_before_it_answers_gets_its_imag
         assert until(lambda: {each.state for each in server.records} == {"complete"})
 
 
+@pytest.mark.slow
 def test_a_template_that_cannot_be_loaded_is_started_ever_later_and_scans_are_kept(tmp_path):
     with spawned(tmp_path / "state", plugin=BROKEN) as server:
         first, images = send(server.address, BYTES)
