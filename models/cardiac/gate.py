@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 from models.cardiac.regions import centre
 from models.cardiac.tidy import CAVITY, MUSCLE, RIGHT, Labels, enclosed
 
+HALF = 0.5
+"""Change of the muscle's volume in a beat above which a phase has lost the heart: no number is given."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
@@ -145,9 +148,12 @@ def _beat(
     facts["ef"] = float(1 - cavity[es] / cavity[ed]) if cavity[ed] else 0.0
     facts["mass change"] = float(abs(muscle[es] - muscle[ed]) / max(muscle[ed], 1e-9))
     low, high = limits.ejection
-    reasons, doubts = [], []
+    reasons: list[str] = []
+    doubts: list[str] = []
     if not low <= facts["ef"] <= high:
         reasons.append(f"ejection fraction {facts['ef']:.0%}, expected {low:.0%} to {high:.0%}")
     if facts["mass change"] > limits.mass:
-        doubts.append(f"the muscle's volume changes by {facts['mass change']:.0%} in the beat")
+        lost = facts["mass change"] > HALF
+        said = f"the muscle's volume changes by {facts['mass change']:.0%} in the beat"
+        (reasons if lost else doubts).append(said)
     return reasons, doubts

@@ -23,11 +23,11 @@ Labels = NDArray[np.uint8]
 def tidy(labels: Labels) -> Labels:
     """The labels [slice, y, x] of one moment, made whole.
 
-    The left ventricle is the largest region of the stack and what it overlaps from slice to slice, without
-    holes. Where less than half of its circumference is muscle (at the base) a slice has no left ventricle.
+    The left ventricle is what goes on from slice to slice and has the most muscle in all, without holes.
+    Where less than half of its circumference is muscle (at the base) a slice has no left ventricle.
     The right ventricle is in each slice the largest region that touches the left one.
     """
-    left = _linked(np.isin(labels, (CAVITY, MUSCLE)))
+    left = _linked(np.isin(labels, (CAVITY, MUSCLE)), labels == MUSCLE)
     out = np.zeros_like(labels)
     for index, whole in enumerate(left):
         out[index] = _section(labels[index], filled(whole))
@@ -42,12 +42,28 @@ def tidy(labels: Labels) -> Labels:
     return out
 
 
-def _linked(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """From the slice with the largest region up and down, as long as regions overlap."""
+def _linked(mask: NDArray[np.bool_], muscle: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The regions that go on from slice to slice and have the most muscle together.
+
+    An atrium above the base may be larger in its slice, and the stomach below the apex may have a wall.
+    """
     best = [largest(each) for each in mask]
+    out, most, taken = np.zeros_like(mask), 0, np.zeros(len(mask), np.bool_)
+    walls = [-int((each & wall).sum()) for each, wall in zip(best, muscle, strict=True)]
+    for start in np.argsort(walls):
+        if taken[start]:
+            continue
+        chain = _chain(mask, best[start], int(start))
+        taken |= chain.any((1, 2))
+        if (chain & muscle).sum() > most:
+            out, most = chain, int((chain & muscle).sum())
+    return out
+
+
+def _chain(mask: NDArray[np.bool_], region: Mask, start: int) -> NDArray[np.bool_]:
+    """A region of one slice, and up and down from it what overlaps it."""
     out = np.zeros_like(mask)
-    start = int(np.argmax([each.sum() for each in best]))
-    out[start] = best[start]
+    out[start] = region
     for step in (1, -1):
         index = start
         while 0 <= index + step < len(mask) and out[index].any():
