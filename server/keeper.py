@@ -34,7 +34,7 @@ from server.link import Frame, Orders, Say
 from server.queries import answer
 from server.replies import Replies
 from server.ring import SIZE, Ring
-from server.secure import SecureSocket
+from server.secure import SecureSocket, peer_of
 from server.settings import Settings
 from server.spool.careful import Careful
 from server.spool.entry import Entry, Unspooled
@@ -78,7 +78,7 @@ class Keeper:
         self._socket, self._settings, self._queue, self._name = connection, settings, queue, name
         self._admission = admission or Admission(profile=settings.profile)
         self._voice = voice or Voice()
-        self._peer = "{}:{}".format(*connection.getpeername()[:2])
+        self._peer = peer_of(connection)
         self._entry: Entry | Unspooled = entry or Unspooled()
         self._threads, self._busy = threads, busy
         self._replies = Replies(connection, Backlog(_beside(settings), settings.replies), self._fail)

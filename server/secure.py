@@ -226,3 +226,11 @@ def _agreed(connection: SecureSocket, seconds: float) -> SecureSocket:
     except OSError as error:
         raise AccessError(f"the connection ended within the TLS handshake: {error}") from None
     return connection
+
+
+def peer_of(connection: socket.socket | SecureSocket) -> str:
+    """Address and port of the peer; ``gone:0`` for one that has reset the connection already."""
+    try:
+        return "{}:{}".format(*connection.getpeername()[:2])
+    except OSError:
+        return "gone:0"
