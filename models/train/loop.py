@@ -1,6 +1,5 @@
 """The training loop: it resumes where it was, and judges by families that it never trains on."""
 
-import json
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from models.train import corpus
 from models.train.corpus import Stored
 from models.train.recipe import Recipe, named
 from models.train.samples import draw
+from models.train.state import State, rate
 
 Tell = Callable[[int, float], None]
 """Hears of each step and its loss."""
@@ -60,22 +60,29 @@ def train(
     """
     team, samples = team or Team(), samples or folder / "corpus"
     torch.manual_seed(recipe.seed)
-    state = _State(recipe, folder, Unrolled(recipe.design), team)
+    state = _begin(recipe, folder)
     if not state.resume() and recipe.start:
         (folder / "start").mkdir(exist_ok=True)
-        state.lend(train(named(recipe.start), folder / "start", tell, team, samples))
+        state.model.lend(train(named(recipe.start), folder / "start", tell, team, samples))
+        state.smooth.load_state_dict(state.model.state_dict())
     if state.step >= recipe.steps:
         return state.smooth
     judges = judging(recipe)
     for batch in _endless(recipe, samples, state.step, team):
         if state.step >= recipe.steps:
             break
-        loss = state.learn(batch)
+        loss = _learn(state, recipe, batch, team)
         if tell:
             tell(state.step, loss)
         if team.rank == 0 and (state.step % EVERY == 0 or state.step == recipe.steps):
-            state.save(judge(state.smooth, judges))
+            state.save(gain_db=judge(state.smooth, judges))
     return state.smooth
+
+
+def _begin(recipe: Recipe, folder: Path) -> State[Unrolled]:
+    model = Unrolled(recipe.design)
+    optimiser = torch.optim.Adam(model.parameters(), lr=recipe.rate, betas=(0.9, 0.99))
+    return State(folder, model, Unrolled(recipe.design), optimiser, recipe.average)
 
 
 def judging(recipe: Recipe) -> list[Stored]:
@@ -95,15 +102,6 @@ def judge(model: Unrolled, samples: list[Stored]) -> float:
             errors = [_error(image, target, support) for image in (given[0], model(*given))]
             gains.append(10 * math.log10(float(errors[0] / errors[1])))
     return sum(gains) / len(gains)
-
-
-def rate(recipe: Recipe, step: int) -> float:
-    """The learning rate of a step, relative to the highest: up linearly, at the end down as a cosine."""
-    if step < recipe.warmup:
-        return (step + 1) / recipe.warmup
-    begin = max(recipe.warmup, round((1 - recipe.decay) * recipe.steps))
-    part = (step - begin) / max(1, recipe.steps - begin)
-    return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(max(part, 0.0), 1.0)))
 
 
 def _error(image: torch.Tensor, target: torch.Tensor, support: torch.Tensor) -> torch.Tensor:
@@ -129,69 +127,11 @@ def _endless(recipe: Recipe, shards: Path, done: int, team: Team) -> Iterator[tu
                 yield batch
 
 
-class _State:
-    """Model, its average over steps, optimiser and step: what a checkpoint holds."""
-
-    def __init__(self, recipe: Recipe, folder: Path, model: Unrolled, team: Team) -> None:
-        self.recipe, self.folder, self.model, self.team = recipe, folder, model, team
-        self.smooth = Unrolled(recipe.design)
-        self.smooth.load_state_dict(model.state_dict())
-        self.optimiser = torch.optim.Adam(model.parameters(), lr=recipe.rate, betas=(0.9, 0.99))
-        self.step = 0
-        self.losses: list[float] = []
-
-    def learn(self, batch: tuple[torch.Tensor, ...]) -> float:
-        """One step: the mean of log10 of the mean square error, so that every SNR counts alike."""
-        *given, target, support = batch
-        for group in self.optimiser.param_groups:
-            group["lr"] = self.recipe.rate * rate(self.recipe, self.step)
-        images = self.model.course(*given)
-        losses = torch.stack([torch.log10(_error(image, target, support) + 1e-8).mean() for image in images])
-        self.optimiser.zero_grad()
-        (losses[-1] + self.recipe.early * losses[:-1].mean()).backward()  # type: ignore[no-untyped-call]
-        self.team.mean(self.model)
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-        self.optimiser.step()
-        self.step += 1
-        self._smooth()
-        self.losses.append(float(losses[-1].detach()))
-        return self.losses[-1]
-
-    def _smooth(self) -> None:
-        keep = min(self.recipe.average, self.step / (self.step + 10))
-        with torch.no_grad():
-            for mean, now in zip(self.smooth.parameters(), self.model.parameters(), strict=True):
-                mean.lerp_(now, 1 - keep)
-
-    def save(self, gain: float) -> None:
-        """Write the checkpoint whole, then a line of the curve."""
-        state = {
-            "model": self.model.state_dict(),
-            "smooth": self.smooth.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
-            "step": self.step,
-        }
-        part = self.folder / "checkpoint.part"
-        torch.save(state, part)
-        part.rename(self.folder / "checkpoint.pt")
-        line = {"step": self.step, "loss": float(np.mean(self.losses)), "gain_db": gain}
-        with (self.folder / "curve.jsonl").open("a") as curve:
-            curve.write(json.dumps(line) + "\n")
-        self.losses = []
-
-    def lend(self, start: Unrolled) -> None:
-        """Begin with another model's regularisers."""
-        self.model.lend(start)
-        self.smooth.load_state_dict(self.model.state_dict())
-
-    def resume(self) -> bool:
-        """Go on from the folder's checkpoint; whether there is one."""
-        path = self.folder / "checkpoint.pt"
-        if not path.exists():
-            return False
-        state = torch.load(path, weights_only=True)
-        self.model.load_state_dict(state["model"])
-        self.smooth.load_state_dict(state["smooth"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.step = state["step"]
-        return True
+def _learn(state: State[Unrolled], recipe: Recipe, batch: tuple[torch.Tensor, ...], team: Team) -> float:
+    """One step: the mean of log10 of the mean square error, so that every SNR counts alike."""
+    *given, target, support = batch
+    images = state.model.course(*given)
+    losses = torch.stack([torch.log10(_error(image, target, support) + 1e-8).mean() for image in images])
+    loss = losses[-1] + recipe.early * losses[:-1].mean()
+    now = rate(state.step, recipe.steps, recipe.warmup, recipe.decay)
+    return state.descend(loss, now, 1.0, told=losses[-1], share=team.mean)

@@ -1,20 +1,24 @@
 """Recipes: all that a training depends on, as a small YAML file."""
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
 from models.errors import ModelError
 from models.nets.unrolled import Design
 
+Kind = TypeVar("Kind")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """How a model is trained."""
+    """How an unrolled network is trained."""
 
     name: str
+    task: str = "unrolled"
     seed: int = 0
     shards: int = 24
     """Of the corpus, 32 samples each."""
@@ -48,16 +52,7 @@ class Recipe:
 
 def read(path: Path) -> Recipe:
     """A recipe from YAML. Raises ModelError for what no recipe has."""
-    values: dict[str, Any] = yaml.safe_load(path.read_text())
-    try:
-        design = dict(values.pop("design", {}))
-        if "widths" in design:
-            design["widths"] = tuple(design["widths"])
-        if "shapes" in values:
-            values["shapes"] = tuple((int(y), int(x)) for y, x in values["shapes"])
-        return Recipe(**values, design=Design(**design))
-    except TypeError as error:
-        raise ModelError(f"recipe {path.name}: {error}") from error
+    return parsed(path, Recipe, Design)
 
 
 def named(name: str) -> Recipe:
@@ -65,9 +60,37 @@ def named(name: str) -> Recipe:
     return read(Path(__file__).parent / "recipes" / f"{name}.yml")
 
 
-def text(recipe: Recipe) -> str:
+def parsed(path: Path, kind: Callable[..., Kind], design: Callable[..., object]) -> Kind:
+    """A recipe of any kind from YAML, whose key ``design`` is the network's; lists become tuples.
+
+    Raises ModelError for what no such recipe has.
+    """
+    values: dict[str, Any] = yaml.safe_load(path.read_text())
+    try:
+        drawn = {name: _tuples(value) for name, value in (values.pop("design", None) or {}).items()}
+        return kind(**{name: _tuples(value) for name, value in values.items()}, design=design(**drawn))
+    except (TypeError, AttributeError) as error:
+        raise ModelError(f"recipe {path.name}: {error}") from error
+
+
+def text(recipe: Any) -> str:  # noqa: ANN401 - a recipe of any kind
     """The recipe as YAML."""
-    values = asdict(recipe)
-    values["shapes"] = [list(shape) for shape in recipe.shapes]
-    values["design"]["widths"] = list(recipe.design.widths)
-    return yaml.safe_dump(values, sort_keys=False)
+    return yaml.safe_dump(_lists(asdict(recipe)), sort_keys=False)
+
+
+def task(path: Path) -> str:
+    """What a recipe in YAML is for. Raises ModelError when it is none."""
+    values = yaml.safe_load(path.read_text())
+    if not isinstance(values, dict):
+        raise ModelError(f"recipe {path.name} is no list of keys and values")
+    return str(values.get("task", Recipe.task))
+
+
+def _tuples(value: object) -> object:
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
+
+
+def _lists(value: object) -> object:
+    if isinstance(value, dict):
+        return {name: _lists(each) for name, each in value.items()}
+    return [_lists(each) for each in value] if isinstance(value, tuple | list) else value

@@ -59,81 +59,25 @@ def _train(options: argparse.Namespace) -> int:
 
     from rich.progress import Progress
 
-    from models.train import corpus, curves, loop, recipe
+    from models.train import curves, recipe, tasks
 
     named = Path(recipe.__file__).parent / "recipes" / f"{options.recipe}.yml"
     path = named if named.exists() else Path(options.recipe)
-    if "\ntask: denoise\n" in path.read_text():
-        return _train_denoiser(path, options)
-    if path.read_text().startswith("task: segmentation\n"):
-        return _train_segmenter(path, options)
-    plan = recipe.read(path)
+    task = tasks.find(path)
+    plan = task.read(path)
     plan = replace(plan, steps=options.steps or plan.steps)
-    options.output.mkdir(parents=True, exist_ok=True)
-    (options.output / "recipe.yml").write_text(recipe.text(plan))
+    folder = options.output
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "recipe.yml").write_text(recipe.text(plan))
     with Progress() as progress:
-        made = progress.add_task("corpus", total=plan.shards)
-        corpus.make(
-            options.output / "corpus",
-            plan.seed,
-            plan.shards,
-            list(plan.shapes),
-            plan.rich,
-            lambda count: progress.update(made, completed=count),
-        )
+        made = progress.add_task("corpus", total=task.pieces(plan))
         trained = progress.add_task("training", total=plan.steps)
-        loop.train(plan, options.output, lambda step, loss: progress.update(trained, completed=step))
-    curves.draw(options.output, options.output / "curve.png")
-    print(f"{options.output / 'checkpoint.pt'}, {options.output / 'curve.png'}")
-    return 0
-
-
-def _train_denoiser(path: Path, options: argparse.Namespace) -> int:
-    from dataclasses import replace
-
-    from rich.progress import Progress
-
-    from models.train import curves
-    from models.train.denoise import loop
-
-    plan = loop.read(path)
-    plan = replace(plan, steps=options.steps or plan.steps)
-    options.output.mkdir(parents=True, exist_ok=True)
-    (options.output / "recipe.yml").write_text(loop.text(plan))
-    with Progress() as progress:
-        made = progress.add_task("corpus", total=plan.objects + plan.noises)
-        trained = progress.add_task("training", total=plan.steps)
-        loop.train(
+        task.run(
             plan,
-            options.output,
+            folder,
             lambda count: progress.update(made, completed=count),
             lambda step, loss: progress.update(trained, completed=step),
         )
-    curves.draw(options.output, options.output / "curve.png")
-    print(f"{options.output / 'checkpoint.pt'}, {options.output / 'curve.png'}")
-    return 0
-
-
-def _train_segmenter(path: Path, options: argparse.Namespace) -> int:
-    from dataclasses import replace
-
-    from rich.progress import Progress
-
-    from models.train.shortaxis import corpus, loop, recipe
-
-    plan = recipe.read(path)
-    plan = replace(plan, steps=options.steps or plan.steps)
-    options.output.mkdir(parents=True, exist_ok=True)
-    (options.output / "recipe.yml").write_text(recipe.text(plan))
-    with Progress() as progress:
-        made = progress.add_task("corpus", total=plan.shards)
-        corpus.make(
-            options.output / "corpus",
-            plan.seed,
-            plan.shards,
-            lambda count: progress.update(made, completed=count),
-        )
-        trained = progress.add_task("training", total=plan.steps)
-        loop.train(plan, options.output, lambda step, loss: progress.update(trained, completed=step))
-    print(f"{options.output / 'checkpoint.pt'}, {options.output / 'curve.jsonl'}")
+    curves.draw(folder, folder / "curve.png")
+    print(f"{folder / 'checkpoint.pt'}, {folder / 'curve.png'}")
     return 0

@@ -8,8 +8,9 @@ import torch
 
 from models.apply import apply
 from models.runner import start
-from models.train.denoise import corpus, loop
+from models.train.denoise import corpus, loop, recipe
 from models.train.denoise.noise import filtered, filters, reconstructed, spread
+from models.train.recipe import text
 from models.zoo import load
 
 
@@ -83,7 +84,7 @@ def test_a_recipe_survives_being_written(tmp_path):
     from dataclasses import replace
     from pathlib import Path
 
-    recipe = loop.read(Path(loop.__file__).parent.parent / "recipes" / "denoise-2d.yml")
+    plan = recipe.read(Path(loop.__file__).parent.parent / "recipes" / "denoise-2d.yml")
     path = tmp_path / "recipe.yml"
-    path.write_text(loop.text(replace(recipe, steps=7)))
-    assert loop.read(path) == replace(recipe, steps=7)
+    path.write_text(text(replace(plan, steps=7)))
+    assert recipe.read(path) == replace(plan, steps=7)

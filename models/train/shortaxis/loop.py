@@ -1,7 +1,5 @@
 """Training of a segmentation network: it resumes where it was, and is judged by other slices."""
 
-import json
-import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,6 +10,7 @@ from models.nets.segmenter import MULTIPLE, Segmenter
 from models.train.shortaxis import corpus
 from models.train.shortaxis.corpus import Slices
 from models.train.shortaxis.recipe import SegmentationRecipe
+from models.train.state import State, rate
 
 Tell = Callable[[int, float], None]
 """Hears of each step and its loss."""
@@ -26,17 +25,17 @@ JUDGED = 96
 def train(recipe: SegmentationRecipe, folder: Path, tell: Tell | None = None) -> Segmenter:
     """Train by a recipe in a folder with corpus, checkpoint and curve; the model is the smoothed one."""
     torch.manual_seed(recipe.seed)
-    state = _State(recipe, folder)
+    state = _begin(recipe, folder)
     state.resume()
     judges = judging(recipe)
     for images, labels in _endless(recipe, folder, state.step):
         if state.step >= recipe.steps:
             break
-        loss = state.learn(images, labels)
+        loss = _learn(state, recipe, images, labels)
         if tell:
             tell(state.step, loss)
         if state.step % EVERY == 0 or state.step == recipe.steps:
-            state.save(judge(state.smooth, judges))
+            state.save(dice=judge(state.smooth, judges))
     return state.smooth.eval()
 
 
@@ -78,14 +77,6 @@ def dice(one: torch.Tensor, other: torch.Tensor) -> float:
     return 2 * int((one & other).sum()) / total if total else 1.0
 
 
-def rate(recipe: SegmentationRecipe, step: int) -> float:
-    """The learning rate of a step, relative to the highest: up linearly, then down as a cosine."""
-    if step < recipe.warmup:
-        return (step + 1) / recipe.warmup
-    part = (step - recipe.warmup) / max(1, recipe.steps - recipe.warmup)
-    return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(part, 1.0)))
-
-
 def _endless(
     recipe: SegmentationRecipe, folder: Path, done: int
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
@@ -103,65 +94,17 @@ def _endless(
                 yield batch
 
 
-class _State:
-    """Model, its average over steps, optimiser and step: what a checkpoint holds."""
+def _begin(recipe: SegmentationRecipe, folder: Path) -> State[Segmenter]:
+    model, smooth = Segmenter(recipe.design), Segmenter(recipe.design)
+    for each in (model, smooth):
+        each.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimiser = torch.optim.AdamW(model.parameters(), lr=recipe.rate, weight_decay=1e-3)
+    return State(folder, model, smooth, optimiser, recipe.average)
 
-    def __init__(self, recipe: SegmentationRecipe, folder: Path) -> None:
-        self.recipe, self.folder = recipe, folder
-        self.model, self.smooth = Segmenter(recipe.design), Segmenter(recipe.design)
-        self.smooth.load_state_dict(self.model.state_dict())
-        for each in (self.model, self.smooth):
-            each.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.optimiser = torch.optim.AdamW(self.model.parameters(), lr=recipe.rate, weight_decay=1e-3)
-        self.step = 0
-        self.losses: list[float] = []
 
-    def learn(self, images: torch.Tensor, labels: torch.Tensor) -> float:
-        """One step."""
-        self.model.train()
-        for group in self.optimiser.param_groups:
-            group["lr"] = self.recipe.rate * rate(self.recipe, self.step)
-        loss = loss_of(self.model(images.contiguous(memory_format=torch.channels_last)), labels)
-        self.optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 5.0)
-        self.optimiser.step()
-        self.step += 1
-        self._smooth()
-        self.losses.append(float(loss.detach()))
-        return self.losses[-1]
-
-    def _smooth(self) -> None:
-        keep = min(self.recipe.average, self.step / (self.step + 10))
-        with torch.no_grad():
-            mean, now = self.smooth.state_dict(), self.model.state_dict()
-            for name, value in now.items():
-                if value.is_floating_point():
-                    mean[name].lerp_(value, 1 - keep)
-
-    def save(self, scores: list[float]) -> None:
-        """Write the checkpoint whole, then a line of the curve."""
-        state = {
-            "model": self.model.state_dict(),
-            "smooth": self.smooth.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
-            "step": self.step,
-        }
-        part = self.folder / "checkpoint.part"
-        torch.save(state, part)
-        part.rename(self.folder / "checkpoint.pt")
-        line = {"step": self.step, "loss": float(np.mean(self.losses)), "dice": scores}
-        with (self.folder / "curve.jsonl").open("a") as curve:
-            curve.write(json.dumps(line) + "\n")
-        self.losses = []
-
-    def resume(self) -> None:
-        """Go on from the folder's checkpoint, where there is one."""
-        path = self.folder / "checkpoint.pt"
-        if not path.exists():
-            return
-        state = torch.load(path, weights_only=True)
-        self.model.load_state_dict(state["model"])
-        self.smooth.load_state_dict(state["smooth"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.step = state["step"]
+def _learn(
+    state: State[Segmenter], recipe: SegmentationRecipe, images: torch.Tensor, labels: torch.Tensor
+) -> float:
+    state.model.train()
+    loss = loss_of(state.model(images.contiguous(memory_format=torch.channels_last)), labels)
+    return state.descend(loss, rate(state.step, recipe.steps, recipe.warmup), 5.0)

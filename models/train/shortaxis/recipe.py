@@ -1,13 +1,10 @@
 """Recipes of segmentation networks."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import yaml
-
-from models.errors import ModelError
 from models.nets.segmenter import SegmenterDesign
+from models.train.recipe import parsed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,6 +12,7 @@ class SegmentationRecipe:
     """How a network is trained."""
 
     name: str
+    task: str = "segmentation"
     seed: int = 0
     shards: int = 64
     """Of the corpus, 128 slices each."""
@@ -35,20 +33,5 @@ class SegmentationRecipe:
 
 
 def read(path: Path) -> SegmentationRecipe:
-    """A recipe from YAML (``task: segmentation``). Raises ModelError for what no recipe has."""
-    values: dict[str, Any] = yaml.safe_load(path.read_text())
-    try:
-        design = dict(values.pop("design", {}))
-        values.pop("task", None)
-        if "widths" in design:
-            design["widths"] = tuple(design["widths"])
-        return SegmentationRecipe(**values, design=SegmenterDesign(**design))
-    except TypeError as error:
-        raise ModelError(f"recipe {path.name}: {error}") from error
-
-
-def text(recipe: SegmentationRecipe) -> str:
-    """The recipe as YAML."""
-    values = asdict(recipe)
-    values["design"]["widths"] = list(recipe.design.widths)
-    return "task: segmentation\n" + yaml.safe_dump(values, sort_keys=False)
+    """A recipe from YAML. Raises ModelError for what no recipe has."""
+    return parsed(path, SegmentationRecipe, SegmenterDesign)

@@ -1,14 +1,16 @@
 """The training loop: it learns, resumes where it was, and a team of one equals no team."""
 
 import json
+from pathlib import Path
 
 import pytest
 import torch
 
 from models.errors import ModelError
 from models.nets.unrolled import Design
-from models.train import corpus, loop
-from models.train.recipe import Recipe, read, text
+from models.train import corpus, loop, tasks
+from models.train.recipe import Recipe, read, task, text
+from models.train.state import rate
 
 TINY = Recipe(
     name="tiny",
@@ -57,7 +59,7 @@ def test_training_lowers_the_loss(folder):
 
 
 def test_the_learning_rate_rises_then_falls():
-    rates = [loop.rate(TINY, step) for step in range(TINY.steps)]
+    rates = [rate(step, TINY.steps, TINY.warmup) for step in range(TINY.steps)]
     assert rates[0] == 0.5
     assert max(rates) == 1
     assert rates[-1] < 0.2
@@ -72,3 +74,18 @@ def test_a_recipe_with_an_unknown_key_is_refused(tmp_path):
     (tmp_path / "odd.yml").write_text("name: odd\nmomentum: 3\n")
     with pytest.raises(ModelError, match=r"recipe odd.yml: .*momentum"):
         read(tmp_path / "odd.yml")
+
+
+def test_every_recipe_of_the_project_is_read_by_its_task_and_survives_as_text(tmp_path):
+    files = sorted((Path(loop.__file__).parent / "recipes").glob("*.yml"))
+    assert {task(path) for path in files} == set(tasks.TASKS)
+    for path in files:
+        plan = tasks.find(path).read(path)
+        (tmp_path / path.name).write_text(text(plan))
+        assert tasks.find(tmp_path / path.name).read(tmp_path / path.name) == plan
+
+
+def test_an_unknown_task_is_refused_by_name(tmp_path):
+    (tmp_path / "odd.yml").write_text("name: odd\ntask: cooking\n")
+    with pytest.raises(ModelError, match="task cooking, known are unrolled, denoise, segmentation"):
+        tasks.find(tmp_path / "odd.yml")

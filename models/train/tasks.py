@@ -1,0 +1,63 @@
+"""What can be trained, by the task that a recipe names: how its recipe is read, and what a training does."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from models.errors import ModelError
+from models.train import corpus, loop, recipe
+from models.train.denoise import loop as denoising
+from models.train.denoise import recipe as denoising_recipe
+from models.train.shortaxis import corpus as slices
+from models.train.shortaxis import loop as segmentation
+from models.train.shortaxis import recipe as segmentation_recipe
+
+Made = Callable[[int], None]
+"""Hears how many pieces of the corpus there are."""
+
+Tell = Callable[[int, float], None]
+"""Hears of each step and its loss."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """One kind of training."""
+
+    read: Callable[[Path], Any]
+    """The recipe from its file."""
+
+    pieces: Callable[[Any], int]
+    """Of the corpus."""
+
+    run: Callable[[Any, Path, Made, Tell], object]
+    """Make the corpus and train, in a folder; goes on where it was stopped."""
+
+
+def find(path: Path) -> Task:
+    """The task of a recipe. Raises ModelError for an unknown one."""
+    name = recipe.task(path)
+    if name not in TASKS:
+        raise ModelError(f"recipe {path.name}: task {name}, known are {', '.join(TASKS)}")
+    return TASKS[name]
+
+
+def _unrolled(plan: recipe.Recipe, folder: Path, made: Made, tell: Tell) -> object:
+    corpus.make(folder / "corpus", plan.seed, plan.shards, list(plan.shapes), plan.rich, made)
+    return loop.train(plan, folder, tell)
+
+
+def _segmentation(
+    plan: segmentation_recipe.SegmentationRecipe, folder: Path, made: Made, tell: Tell
+) -> object:
+    slices.make(folder / "corpus", plan.seed, plan.shards, made)
+    return segmentation.train(plan, folder, tell)
+
+
+TASKS: Mapping[str, Task] = {
+    "unrolled": Task(read=recipe.read, pieces=lambda plan: plan.shards, run=_unrolled),
+    "denoise": Task(
+        read=denoising_recipe.read, pieces=lambda plan: plan.objects + plan.noises, run=denoising.train
+    ),
+    "segmentation": Task(read=segmentation_recipe.read, pieces=lambda plan: plan.shards, run=_segmentation),
+}
