@@ -166,8 +166,8 @@ class Reconstruction:
 
     def previews(self) -> list[dict[str, Any]]:
         """A picture of the last image of every series that has a new one since the last call."""
-        series = list(self._seen)
-        return [preview(self._seen.pop(each)) for each in series[-SHOWN:]]
+        seen, self._seen = self._seen, {}
+        return [preview(each) for each in list(seen.values())[-SHOWN:]]
 
     def join(self) -> None:
         """Wait for the end, which ``done`` has been told by then."""

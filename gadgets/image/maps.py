@@ -22,9 +22,17 @@ MOST_VALUES = 1 << 21
 """How many complex values are worked on at a time."""
 
 
-def expand(maps: torch.Tensor, shape: tuple[int, int]) -> torch.Tensor:
-    """Coarse maps at every point of an image of ``shape`` (y, x), complex64 [coil, z, y, x]."""
-    full = interpolate(interpolate(maps, -1, shape[1]), -2, shape[0])
+def expand(maps: torch.Tensor, shape: tuple[int, int], like: torch.Tensor | None = None) -> torch.Tensor:
+    """Coarse maps at every point of an image of ``shape`` (y, x), complex64 [coil, z, y, x].
+
+    They get the strides of ``like``, the coil images: sums over both are many times faster then.
+    """
+    if like is None:
+        full = interpolate(interpolate(maps, -1, shape[1]), -2, shape[0])
+    else:
+        full = torch.empty_like(like)
+        for coil, each in zip(full, maps, strict=True):
+            coil.copy_(interpolate(interpolate(each, -1, shape[1]), -2, shape[0]))
     norm = root_sum_of_squares(full)
     torch.view_as_real(full).mul_(norm.reciprocal_().unsqueeze(-1))
     return full

@@ -36,3 +36,12 @@ def test_interpolation_keeps_straight_lines_and_the_centre(have, size):
     out = interpolate(line, -1, size)
     expected = ((torch.arange(size) - size // 2) / size).clamp(float(line[0]), float(line[-1]))
     torch.testing.assert_close(out, expected, atol=1e-6, rtol=0)
+
+
+def test_maps_in_the_strides_of_the_images_are_the_same_maps(phantom):
+    coarse = from_image((phantom.object * phantom.maps)[:, None])
+    shape = phantom.height, phantom.width
+    turned = torch.empty(len(coarse), 1, *shape[::-1], dtype=torch.complex64).transpose(-1, -2)
+    found = expand(coarse, shape, turned)
+    assert found.stride() == turned.stride()
+    assert torch.equal(found, expand(coarse, shape))
