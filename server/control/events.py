@@ -1,4 +1,4 @@
-"""The events of a session: a fixed set of kinds and fields, so that no patient data can travel with them."""
+"""The events of a session: a fixed set of kinds and fields, so that no identifier can travel with them."""
 
 import json
 import math

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from pydicom.dataset import Dataset
 
 from gadgets.data import Image
 from server.dicom.geometry import Plane, plane
+from server.dicom.study import Source
 from server.errors import DicomError
 
 if TYPE_CHECKING:
@@ -54,6 +55,19 @@ class Frame:
     place: Plane
     image: Image
     """Where it is from."""
+
+
+def shared(frames: Sequence[Frame], source: Source) -> dict[str, Any]:
+    """What an object of planes says whatever it holds: who made it, and where its planes lie."""
+    return {
+        "manufacturer": "Scanside",
+        "manufacturer_model_name": "Scanside",
+        "software_versions": source.versions([frames[0].image]),
+        "device_serial_number": source.identity.device or "unknown",
+        "pixel_measures": measures(frames),
+        "plane_orientation": orientation(frames),
+        "plane_positions": positions(frames),
+    }
 
 
 def moment(image: Image) -> Moment:

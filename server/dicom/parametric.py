@@ -11,7 +11,7 @@ from pydicom.dataset import Dataset
 from gadgets.data import Image
 from server.dicom import codes
 from server.dicom.derived import settled
-from server.dicom.frames import Frame, Kept, groups, measures, orientation, positions, sources
+from server.dicom.frames import Frame, Kept, groups, shared, sources
 from server.dicom.study import NUMBERS, WARNING, Source
 from server.dicom.uids import uid
 
@@ -50,18 +50,12 @@ def _map(frames: Sequence[Frame], references: list[Dataset], source: Source, num
         series,
         uid("map", source.series(series), number, digest),
         number,
-        manufacturer="Scanside",
-        manufacturer_model_name="Scanside",
-        software_versions=source.versions([image]),  # type: ignore[arg-type]
-        device_serial_number=source.identity.device or "unknown",
         contains_recognizable_visual_features=False,
         real_world_value_mappings=[_mapping(image, (float(data.min()), float(data.max())))],
         voi_lut_transformations=[_window(data)],
         content_description=f"{name}, {WARNING}"[:64],
         content_label=name.upper()[:16],
-        pixel_measures=measures(frames),
-        plane_orientation=orientation(frames),
-        plane_positions=positions(frames),
+        **shared(frames, source),
     )
     made.Laterality = ""
     return settled(made, source, series, f"{name} [{image.meta['ScansideUnit']}]")

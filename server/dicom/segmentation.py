@@ -10,7 +10,7 @@ from pydicom.dataset import Dataset
 from gadgets.data import Image
 from server.dicom import codes
 from server.dicom.derived import settled
-from server.dicom.frames import Frame, Kept, groups, measures, orientation, positions, sources
+from server.dicom.frames import Frame, Kept, groups, shared, sources
 from server.dicom.study import NUMBERS, Source
 from server.dicom.uids import uid
 
@@ -55,14 +55,8 @@ def _segmentation(frames: Sequence[Frame], references: list[Dataset], source: So
         series,
         uid("labels", source.series(series), number, digest),
         number,
-        manufacturer="Scanside",
-        manufacturer_model_name="Scanside",
-        software_versions=source.versions([image]),  # type: ignore[arg-type]
-        device_serial_number=source.identity.device or "unknown",
         content_label="SEGMENTATION",
-        pixel_measures=measures(frames),
-        plane_orientation=orientation(frames),
-        plane_positions=positions(frames),
+        **shared(frames, source),
         omit_empty_frames=True,
     )
     return settled(made, source, series, "segmentation")

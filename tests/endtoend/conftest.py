@@ -83,3 +83,18 @@ def strict_server(tmp_path_factory):
     with spawned(tmp_path_factory.mktemp("strict") / "state", memory=3 << 28, finish=6) as found:
         assert found.ready(), "the limits count while the template loads, too"
         yield found.address
+
+
+@pytest.fixture(scope="module")
+def running_archive(tmp_path_factory):
+    from tests.endtoend.orthanc import orthanc
+
+    with orthanc(tmp_path_factory.mktemp("orthanc")) as archive:
+        yield archive
+
+
+@pytest.fixture
+def archive(running_archive):
+    """A real archive without objects."""
+    running_archive.empty()
+    return running_archive

@@ -106,18 +106,6 @@ def place(tmp_path):
     return folder
 
 
-@pytest.fixture(scope="module")
-def running(tmp_path_factory):
-    with archives.orthanc(tmp_path_factory.mktemp("orthanc")) as archive:
-        yield archive
-
-
-@pytest.fixture
-def archive(running):
-    running.empty()
-    return running
-
-
 def test_everything_that_a_scan_sends_ends_in_the_archive_once_and_again_changes_nothing(place, archive):
     more = "commitment = true", f"commitment_port = {archive.answers}"
     case = identified(repetitions=2)

@@ -57,18 +57,6 @@ def office(folder, **archive):
             made.kill()
 
 
-@pytest.fixture(scope="module")
-def running(tmp_path_factory):
-    with archives.orthanc(tmp_path_factory.mktemp("orthanc")) as archive:
-        yield archive
-
-
-@pytest.fixture
-def archive(running):
-    running.empty()
-    return running
-
-
 @pytest.fixture
 def box(tmp_path):
     made = Outbox(tmp_path / "outbox")
