@@ -13,9 +13,6 @@ from numpy.typing import NDArray
 from models.cardiac.regions import centre
 from models.cardiac.tidy import CAVITY, MUSCLE, RIGHT, Labels, enclosed
 
-HALF = 0.5
-"""Change of the muscle's volume in a beat above which a phase has lost the heart: no number is given."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
@@ -38,7 +35,10 @@ class Limits:
 
     ejection: tuple[float, float] = (0.05, 0.90)
     mass: float = 0.35
-    """Change of the muscle's volume from end-diastole to end-systole, as a part."""
+    """Change of the muscle's volume from end-diastole to end-systole, as a part, beyond which it is doubted."""
+
+    lost: float = 0.5
+    """The same, beyond which one of the phases cannot show this heart."""
 
     edge: float = 0.5
     """Section of the first or last slice over the largest one, beyond which the stack seems cut off."""
@@ -153,7 +153,6 @@ def _beat(
     if not low <= facts["ef"] <= high:
         reasons.append(f"ejection fraction {facts['ef']:.0%}, expected {low:.0%} to {high:.0%}")
     if facts["mass change"] > limits.mass:
-        lost = facts["mass change"] > HALF
-        said = f"the muscle's volume changes by {facts['mass change']:.0%} in the beat"
-        (reasons if lost else doubts).append(said)
+        beyond = reasons if facts["mass change"] > limits.lost else doubts
+        beyond.append(f"the muscle's volume changes by {facts['mass change']:.0%} in the beat")
     return reasons, doubts

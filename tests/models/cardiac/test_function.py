@@ -112,3 +112,16 @@ def test_a_good_stack_is_accepted_and_bad_ones_say_why():
 
 def test_no_cavity_has_no_ejection_fraction():
     assert math.isnan(function(np.zeros((2, 3, 8, 8), np.uint8), 1.0).left.ef)
+
+
+@pytest.mark.parametrize(("change", "refused", "doubted"), [(0.2, 0, 0), (0.4, 0, 1), (0.6, 1, 0)])
+def test_a_beat_in_which_half_of_the_muscle_goes_is_refused_and_two_fifths_are_doubted(
+    change, refused, doubted
+):
+    """Two phases of a simulated stack had followed the stomach: EF 79 % in the place of 57 %."""
+    labels, _ = beat()
+    volumes = np.array([[150.0, 60.0], [110.0, 110.0 * (1 - change)], [150.0, 70.0]])
+    verdict = judge(labels[0], volumes, 0.05)
+    said = f"the muscle's volume changes by {change:.0%} in the beat"
+    assert verdict.reasons.count(said) == refused
+    assert verdict.doubts.count(said) == doubted
