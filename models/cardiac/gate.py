@@ -35,7 +35,7 @@ class Limits:
 
     ejection: tuple[float, float] = (0.05, 0.90)
     mass: float = 0.35
-    """Change of the muscle's volume from end-diastole to end-systole, as a part, beyond which it is doubted."""
+    """Change of the muscle's volume from end-diastole to end-systole, as a part, that is doubted."""
 
     lost: float = 0.5
     """The same, beyond which one of the phases cannot show this heart."""
