@@ -46,8 +46,8 @@ class Conversation:
         Raises ExternalError, with its last words, when it fails, hangs, or ends before we did; and what
         ``words`` raises, after which nothing more is given.
         """
-        speaker = threading.Thread(target=self._speak, args=(words,), name=self._what, daemon=True)
-        speaker.start()
+        self._speaker = threading.Thread(target=self._speak, args=(words,), name=self._what, daemon=True)
+        self._speaker.start()
         try:
             for message in Buffer(LIMITS, nodes=True).messages(self._receive):
                 if isinstance(message, said.Close):
@@ -104,7 +104,9 @@ class Conversation:
     def _conclude(self) -> None:
         """After its CLOSE: it must have read all, ours too, and end well."""
         code = self._child.wait(min(self._patience, 10.0)) if self._child else 0
-        early = self._reset or not self._closed
+        if self._closed:  # the connection is at its end, so that our last words have left or have failed
+            self._speaker.join(self._patience)
+        early = self._reset or not self._closed or self._fault is not None
         if early or code:
             self._end(EARLY if early else "failed")
         if code is None:

@@ -1,0 +1,35 @@
+"""What is heard of a node whose connection is reset: whoever of our two threads hears of it."""
+
+import socket
+import threading
+
+import pytest
+
+from server.errors import ExternalError
+from server.external.conversation import EARLY, Conversation
+from server.wire import encode
+
+
+def test_a_reset_that_only_the_speaker_hears_of_is_an_early_end():
+    """The system tells of a reset once: here the speaker's last words take it, and the listener reads an end."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        ours = socket.create_connection(listener.getsockname())
+        theirs, _ = listener.accept()
+    gone = threading.Event()
+
+    def words():
+        yield encode.text("read by nobody")
+        gone.wait(10)
+
+    theirs.sendall(encode.text("so far") + encode.close())
+    with ours:
+        conversation = Conversation(ours, "fake", 5.0, None)
+        answers = conversation.hold(words())
+        assert next(answers).text == "so far"
+        theirs.close()  # with a message unread
+        gone.set()
+        speaker = next(each for each in threading.enumerate() if each.name == "fake")
+        speaker.join(10)
+        assert not speaker.is_alive()
+        with pytest.raises(ExternalError, match=EARLY):
+            list(answers)
