@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 
 from gadgets.errors import DataError
 
+PROTON = 42.577478518e6
+"""Gyromagnetic ratio over 2 pi of the proton [Hz/T] (CODATA 2018)."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Limit:
@@ -88,6 +91,9 @@ class Scan:
 
     field_strength: float | None = None
     """[T]."""
+
+    resonance: float | None = None
+    """Of the proton, as the scanner was tuned to it [Hz]; None when the header has no plausible one."""
 
     patient_position: str = ""
     """``HFS``, ``FFP``, ..."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from gadgets.data import Heads, Readouts, Waveform
 from gadgets.head import READOUT_HEAD, Flag
-from gadgets.scan import Encoding, Limit, Scan
+from gadgets.scan import PROTON, Encoding, Limit, Scan
 from models.simulation.perfusion.acquire import PerfusionSimulation
 from models.simulation.perfusion.scene import scene
 from models.simulation.scan import Protocol
@@ -42,6 +42,7 @@ def describe_perfusion(simulation: PerfusionSimulation, name: str) -> Scan:
             flip_angle=(sequence.muscle.flip, sequence.muscle.flip_density),
         ),
         field_strength=sequence.field,
+        resonance=PROTON * sequence.field,
         parameters={**scan.parameters, **_parameters(simulation)},
     )
 

@@ -6,6 +6,7 @@ H. Xue et al., MRM 83 (2020) 712 (PS 1.32 +- 0.26 ml/min/g under stress); P. Kel
 (2017) 43.
 """
 
+import functools
 import math
 from dataclasses import dataclass
 from typing import Literal
@@ -144,8 +145,9 @@ def units(haematocrit: float) -> dict[str, float]:
     }
 
 
+@functools.lru_cache(maxsize=4)
 def kinetics(name: Name, haematocrit: float) -> Kinetics:
-    """A model with its table."""
+    """A model with its table, which is kept."""
     unit = units(haematocrit)
 
     def scaled(of: tuple[float, float, int], parameter: str) -> tuple[float, float, int]:

@@ -4,10 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from gadgets.scan import Encoding, Limit, Scan, Space
-
-PROTON = 42.577478518e6
-"""Gyromagnetic ratio over 2 pi of the proton [Hz/T] (CODATA 2018)."""
+from gadgets.scan import PROTON, Encoding, Limit, Scan, Space
 
 
 def write_header(scan: Scan) -> str:
@@ -27,7 +24,7 @@ def write_header(scan: Scan) -> str:
         ),
         acquisitionSystemInformation=_system(scan),
         experimentalConditions=xsd.experimentalConditionsType(
-            H1resonanceFrequency_Hz=round(PROTON * (scan.field_strength or 0))
+            H1resonanceFrequency_Hz=round(scan.resonance or PROTON * (scan.field_strength or 0))
         ),
         encoding=[_encoding(each) for each in scan.encodings],
         sequenceParameters=_sequence(scan),

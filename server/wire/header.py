@@ -26,6 +26,9 @@ LIMITS = {"kspace_encoding_step_0": "kspace_encode_step_0"} | {
 }
 """The header's names of the counters, by ours (which are those of a readout's header)."""
 
+LEAST_RESONANCE = 1e5
+"""A scanner for protons of less than 2.3 mT there is not [Hz]."""
+
 
 def read_header(xml: str) -> Scan:
     """The header as a Scan; what it lacks, or what cannot be understood, keeps its default.
@@ -97,6 +100,7 @@ def _scan(header: Any, xml: str) -> Scan:  # noqa: ANN401
         noise_bandwidth=_number(_get(system, "relativeReceiverNoiseBandwidth")),
         coil_labels=_labels(_get(system, "coilLabel") or ()),
         field_strength=_number(_get(system, "systemFieldStrength_T")),
+        resonance=_resonance(_get(header.experimentalConditions, "H1resonanceFrequency_Hz")),
         patient_position=_text(_get(measurement, "patientPosition")),
         protocol=_text(_get(measurement, "protocolName")),
         measurement_id=_text(_get(measurement, "measurementID")),
@@ -111,6 +115,12 @@ def _scan(header: Any, xml: str) -> Scan:  # noqa: ANN401
         parameters=_parameters(header.userParameters),
         xml=xml,
     )
+
+
+def _resonance(value: object) -> float | None:
+    """[Hz]; the schema asks for one, and who knows none writes 0 or another small number."""
+    found = _number(value)
+    return found if found is not None and found >= LEAST_RESONANCE else None
 
 
 def _encoding(each: Any) -> Encoding:  # noqa: ANN401

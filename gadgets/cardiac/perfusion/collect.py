@@ -1,7 +1,7 @@
 """The images of a first pass, gathered until the scan ends."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
 import numpy as np
@@ -35,7 +35,8 @@ class CollectFirstPass(Gadget):
     Images of one slice are its frames, in the order of their repetitions: first those of proton density, as
     many as the header says, then the first pass. Complex images are taken in phase with the mean of proton
     density, so that noise has mean 0 where blood gives no signal yet. Slices are sorted from base to apex by
-    their place in the patient.
+    their place in the patient. Images with lines missing are no frames; that they were left out, and that the
+    scan has fewer heartbeats than its header promises, are flags.
     """
 
     arterial: Literal["encoding", "set", "slice"] = "encoding"
@@ -51,14 +52,19 @@ class CollectFirstPass(Gadget):
         """Each image as it came; behind the last one the first pass."""
         slices: dict[int, list[Image]] = {}
         arterial: list[Image] = []
+        torn = 0
         for item in stream:
             yield item
-            if item.role == "image":
-                if self._is_arterial(item):
-                    arterial.append(item)
-                else:
-                    slices.setdefault(int(item.head["slice"]), []).append(item)
-        yield self._first_pass(slices, arterial, scan)
+            if item.role != "image":
+                continue
+            if "ScansideIncomplete" in item.meta:
+                torn += 1
+            elif self._is_arterial(item):
+                arterial.append(item)
+            else:
+                slices.setdefault(int(item.head["slice"]), []).append(item)
+        found = self._first_pass(slices, arterial, scan)
+        yield replace(found, flags=(*_stopped([arterial, *slices.values()], scan, torn), *found.flags))
 
     def _is_arterial(self, item: Image) -> bool:
         if self.arterial == "encoding":
@@ -111,11 +117,21 @@ def _promised(scan: Scan) -> int:
     return limit.size if limit is not None else 0
 
 
+def _stopped(series: list[list[Image]], scan: Scan, torn: int) -> list[str]:
+    """What a scan lacks that its header promises."""
+    said = [f"{torn} images with lines missing are left out"] if torn else []
+    limit = scan.encodings[0].limit("repetition") if scan.encodings else None
+    beats = len({int(each.head["repetition"]) for images in series for each in images})
+    if limit is not None and beats < limit.size:
+        said.append(f"scan stopped: {beats} of {limit.size} heartbeats")
+    return said
+
+
 def levels(count: int) -> tuple[Level, ...]:
     """What slices from base to apex are called; one alone is a middle one."""
-    if count == 1:
-        return ("mid",)
     names: list[Level] = ["mid"] * count
+    if count < 2:
+        return tuple(names)
     names[0], names[-1] = "basal", "apical"
     if count == 2:
         names[-1] = "mid"

@@ -3,9 +3,12 @@
 import math
 from dataclasses import dataclass
 
-from gadgets.scan import Scan
+from gadgets.scan import PROTON, Scan
 from models.kinetics.concentration import RELAXIVITY, Readout
 from models.perfusion.protocol import NATIVE, Protocol
+
+AGREE = 0.1
+"""How far the field strength may be off that of the proton's resonance: "3 T" are 2.89 T on some scanners."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,6 +108,15 @@ def _readouts(scan: Scan, reader: _Reader, muscle: int, arterial: int) -> tuple[
 def _tissue(scan: Scan, reader: _Reader) -> tuple[float, float, float]:
     """T1 of blood and of muscle [s], and the relaxivity [1 / (mM s)], by the field strength."""
     strength = scan.field_strength
+    if scan.resonance is not None:
+        tuned = scan.resonance / PROTON
+        if strength is not None and abs(strength - tuned) > AGREE * tuned:
+            reader.missing.append(
+                f"systemFieldStrength_T is {strength:g}, but the resonance of {1e-6 * scan.resonance:.1f} MHz"
+                f" is that of {tuned:.2f} T: T1 and relaxivity are not known"
+            )
+            return 1.0, 1.0, 1.0
+        strength = tuned if strength is None else strength
     near = [each for each in NATIVE if strength is not None and abs(each - strength) < 0.15 * each]
     if not near:
         reader.missing.append(

@@ -18,7 +18,7 @@ from gadgets.cardiac.perfusion.segment import SegmentMyocardium
 from gadgets.data import Image, Text
 from gadgets.head import IMAGE_HEAD
 from gadgets.report.perfusion import ReportPerfusion
-from gadgets.scan import Scan
+from gadgets.scan import PROTON, Encoding, Limit, Scan, Space
 from gadgets.testing import cut_at_random, random_kspace, readouts, run
 from models.simulation.perfusion.sequence import standard
 from models.simulation.perfusion.series import make_series
@@ -191,6 +191,51 @@ def test_another_field_strength_is_refused(scan_and_images):
         if isinstance(each, FirstPass)
     )
     assert any("systemFieldStrength_T is 0.55" in reason for reason in item.refusals)
+
+
+def collected(images, scan):
+    (item,) = (each for each in run(CHAIN[0], images, scan) if isinstance(each, FirstPass))
+    return item
+
+
+def test_a_field_strength_that_the_resonance_denies_is_refused(scan_and_images):
+    scan, images, _ = scan_and_images
+    denied = collected(images, replace(scan, field_strength=1.5, resonance=3.0 * PROTON))
+    assert any("the resonance of 127.7 MHz is that of 3.00 T" in reason for reason in denied.refusals)
+    nominal = collected(images, replace(scan, field_strength=3.0, resonance=2.8936 * PROTON))
+    assert not any("Strength" in reason for reason in nominal.refusals)
+
+
+def test_the_resonance_tells_the_field_strength_that_the_header_lacks(scan_and_images):
+    scan, images, _ = scan_and_images
+    known, told = (
+        collected(images, replace(scan, field_strength=strength, resonance=series_field * PROTON))
+        for strength, series_field in ((3.0, 3.0), (None, 2.8936))
+    )
+    assert told.protocol == known.protocol
+
+
+def test_images_with_lines_missing_are_no_frames_and_a_stopped_scan_is_flagged(scan_and_images):
+    scan, images, _ = scan_and_images
+    beats = 1 + max(int(each.head["repetition"]) for each in images)
+    space = Space(matrix=(1, 1, 1), fov=(1.0, 1.0, 1.0))
+    limits = {"repetition": Limit(maximum=beats - 1)}
+    promised = replace(scan, encodings=(Encoding(encoded=space, recon=space, limits=limits),))
+    assert not any("stopped" in flag for flag in collected(images, promised).flags)
+    kept = [each for each in images if each.head["repetition"] < beats - 2]
+    last = [each for each in images if each.head["repetition"] == beats - 2]
+    torn = [replace(each, meta={**each.meta, "ScansideIncomplete": "lines missing"}) for each in last]
+    item = collected(kept + torn, promised)
+    assert f"{len(torn)} images with lines missing are left out" in item.flags
+    assert f"scan stopped: {beats - 2} of {beats} heartbeats" in item.flags
+    assert len(item.slices[0].frames.times) == len(collected(kept, promised).slices[0].frames.times)
+
+
+def test_a_scan_that_ends_at_once_gives_a_report_that_says_so(scan_and_images):
+    scan, images, _ = scan_and_images
+    _, values = report(through(images[:2], scan))
+    assert not values["quantified"]
+    assert "no slice with a first pass" in values["refusals"]
 
 
 def without_bolus(images):

@@ -52,6 +52,11 @@ def test_a_header_becomes_a_scan_in_si_units():
     assert scan.coil_labels == ("A", "B")
     assert scan.noise_bandwidth == pytest.approx(0.8)
     assert scan.parameters["EmbeddedRefLinesE1"] == 24
+    assert scan.resonance == 63.5e6
+
+
+def test_a_resonance_that_is_none_is_none():
+    assert read_header(header().replace("63500000", "0")).resonance is None
 
 
 @pytest.mark.parametrize(
