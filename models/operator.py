@@ -34,7 +34,7 @@ def dft(points: int) -> torch.Tensor:
 
 def circulant(weights: torch.Tensor) -> torch.Tensor:
     """C = F^H diag(weights) F, complex64 [y, y], of line weights [k1]."""
-    transform = dft(len(weights)).to(torch.complex128)
+    transform = dft(len(weights)).to(weights.device, torch.complex128)
     return (transform.mH @ (weights.double()[:, None] * transform)).to(torch.complex64)
 
 

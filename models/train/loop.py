@@ -11,15 +11,17 @@ import torch
 from models.nets.unrolled import Unrolled
 from models.train import corpus
 from models.train.corpus import Stored
+from models.train.machine import Machine, Pace
 from models.train.recipe import Recipe, named
 from models.train.samples import draw
 from models.train.state import State, rate
+from models.train.stock import Stock
 
 Tell = Callable[[int, float], None]
 """Hears of each step and its loss."""
 
-EVERY = 250
-"""Steps between checkpoints, each with its judgement."""
+OFTEN = 20
+"""Steps after which a training on a GPU tells its loss: to ask more often would make it wait."""
 
 JUDGED = tuple((family, snr) for snr in (15.0, 30.0, 50.0, 90.0) for family in ("cells", "other photograph"))
 """Held-out families and peak SNR; three samples each."""
@@ -51,6 +53,7 @@ def train(
     tell: Tell | None = None,
     team: Team | None = None,
     samples: Path | None = None,
+    machine: Machine | None = None,
 ) -> Unrolled:
     """Train by a recipe in a folder that keeps corpus, checkpoint and curve; the model is the smoothed one.
 
@@ -58,31 +61,34 @@ def train(
     first ``samples`` of the same corpus. A ``team`` of processes shares each batch; all its members hold the
     same model, the first one saves it.
     """
-    team, samples = team or Team(), samples or folder / "corpus"
+    team, samples, machine = team or Team(), samples or folder / "corpus", machine or Machine()
     torch.manual_seed(recipe.seed)
-    state = _begin(recipe, folder)
+    state = _begin(recipe, folder, machine.device)
     if not state.resume() and recipe.start:
         (folder / "start").mkdir(exist_ok=True)
-        state.model.lend(train(named(recipe.start), folder / "start", tell, team, samples))
+        state.model.lend(train(named(recipe.start), folder / "start", tell, team, samples, machine))
         state.smooth.load_state_dict(state.model.state_dict())
     if state.step >= recipe.steps:
         return state.smooth
     judges = judging(recipe)
-    for batch in _endless(recipe, samples, state.step, team):
-        if state.step >= recipe.steps:
-            break
-        loss = _learn(state, recipe, batch, team)
-        if tell:
-            tell(state.step, loss)
-        if team.rank == 0 and (state.step % EVERY == 0 or state.step == recipe.steps):
+    pace = Pace(recipe.steps, state.step, machine.deadline)
+    for batch in _endless(recipe, samples, state.step, team, machine.device):
+        loss = _learn(state, recipe, batch, pace.at(state.step), team)
+        if tell and (machine.device.type == "cpu" or state.step % OFTEN == 0):
+            tell(state.step, float(loss))
+        over = pace.at(state.step) >= recipe.steps
+        if team.rank == 0 and (state.step % recipe.every == 0 or over):
             state.save(gain_db=judge(state.smooth, judges))
+        if over:
+            break
     return state.smooth
 
 
-def _begin(recipe: Recipe, folder: Path) -> State[Unrolled]:
-    model = Unrolled(recipe.design)
-    optimiser = torch.optim.Adam(model.parameters(), lr=recipe.rate, betas=(0.9, 0.99))
-    return State(folder, model, Unrolled(recipe.design), optimiser, recipe.average)
+def _begin(recipe: Recipe, folder: Path, device: torch.device) -> State[Unrolled]:
+    model = Unrolled(recipe.design).to(device)
+    fused = device.type == "cuda"
+    optimiser = torch.optim.Adam(model.parameters(), lr=recipe.rate, betas=(0.9, 0.99), fused=fused)
+    return State(folder, model, Unrolled(recipe.design).to(device), optimiser, recipe.average)
 
 
 def judging(recipe: Recipe) -> list[Stored]:
@@ -95,10 +101,11 @@ def judging(recipe: Recipe) -> list[Stored]:
 def judge(model: Unrolled, samples: list[Stored]) -> float:
     """Mean over samples of 10 log10 of (energy of the linear image's error / that of the model's) [dB]."""
     gains = []
+    device = model.steps.device
     with torch.no_grad():
         for sample in samples:
             parts = corpus.inputs(sample, exact=model.design.consistency == "proximal")
-            *given, target, support = (part[None] for part in parts)
+            *given, target, support = (part[None].to(device) for part in parts)
             errors = [_error(image, target, support) for image in (given[0], model(*given))]
             gains.append(10 * math.log10(float(errors[0] / errors[1])))
     return sum(gains) / len(gains)
@@ -110,28 +117,39 @@ def _error(image: torch.Tensor, target: torch.Tensor, support: torch.Tensor) -> 
     return squares / support.sum((1, 2, 3)).clamp(min=1)
 
 
-def _endless(recipe: Recipe, shards: Path, done: int, team: Team) -> Iterator[tuple[torch.Tensor, ...]]:
-    """Batches from ``done`` steps on: shard after shard in an order that the seed and the pass give."""
+def _endless(
+    recipe: Recipe, shards: Path, done: int, team: Team, device: torch.device
+) -> Iterator[tuple[torch.Tensor, ...]]:
+    """Batches from ``done`` steps on: shard after shard in an order that the seed and the pass give.
+
+    A GPU keeps every shard that it has seen; a processor has one at a time.
+    """
     batch_size = recipe.batch // team.size
     each = corpus.SHARD // batch_size
     step = done // each * each
+    exact = recipe.design.consistency == "proximal"
+    known: dict[int, Stock] = {}
     while True:
         turn, place = divmod(step // each, recipe.shards)
         order = np.random.default_rng([recipe.seed, 1, turn, team.rank]).permutation(recipe.shards)
         random = np.random.default_rng([recipe.seed, 2, step, team.rank])
-        samples = corpus.load(shards, int(order[place]))
-        exact = recipe.design.consistency == "proximal"
-        for batch in corpus.batches(samples, batch_size, random, exact=exact):
+        index = int(order[place])
+        stock = known.get(index) or Stock.of(corpus.load(shards, index), device, exact=exact)
+        if device.type != "cpu":
+            known[index] = stock
+        for batch in stock.batches(batch_size, random):
             step += 1
             if step > done:
                 yield batch
 
 
-def _learn(state: State[Unrolled], recipe: Recipe, batch: tuple[torch.Tensor, ...], team: Team) -> float:
+def _learn(
+    state: State[Unrolled], recipe: Recipe, batch: tuple[torch.Tensor, ...], at: int, team: Team
+) -> torch.Tensor:
     """One step: the mean of log10 of the mean square error, so that every SNR counts alike."""
     *given, target, support = batch
     images = state.model.course(*given)
     losses = torch.stack([torch.log10(_error(image, target, support) + 1e-8).mean() for image in images])
     loss = losses[-1] + recipe.early * losses[:-1].mean()
-    now = rate(state.step, recipe.steps, recipe.warmup, recipe.decay)
+    now = rate(at, recipe.steps, recipe.warmup, recipe.decay)
     return state.descend(loss, now, 1.0, told=losses[-1], share=team.mean)

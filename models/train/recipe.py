@@ -34,6 +34,9 @@ class Recipe:
 
     steps: int = 4500
     batch: int = 4
+    every: int = 250
+    """Steps between checkpoints, each with its judgement."""
+
     rate: float = 1e-3
     """Of learning, at its highest."""
 

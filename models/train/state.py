@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Generic, TypeVar
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -30,8 +29,9 @@ class State(Generic[Network]):
         smooth.load_state_dict(model.state_dict())
         self._highest = [group["lr"] for group in optimiser.param_groups]
         self._average = average
+        self._device = next(model.parameters()).device
         self.step = 0
-        self._losses: list[float] = []
+        self._losses: list[torch.Tensor] = []
 
     def descend(
         self,
@@ -40,9 +40,10 @@ class State(Generic[Network]):
         largest: float,
         told: torch.Tensor | None = None,
         share: Callable[[Network], None] | None = None,
-    ) -> float:
-        """One step down: ``rate`` is relative to the highest, ``largest`` the norm that gradients may have.
+    ) -> torch.Tensor:
+        """The loss of one step down, on its device.
 
+        ``rate`` is relative to the highest, ``largest`` the norm that gradients may have.
         ``share`` acts on the gradients before; ``told`` is the loss of the curve where that is another.
         """
         for group, highest in zip(self.optimiser.param_groups, self._highest, strict=True):
@@ -55,16 +56,15 @@ class State(Generic[Network]):
         self.optimiser.step()
         self.step += 1
         self._smooth()
-        self._losses.append(float((loss if told is None else told).detach()))
+        self._losses.append((loss if told is None else told).detach())
         return self._losses[-1]
 
     def _smooth(self) -> None:
         keep = min(self._average, self.step / (self.step + 10))
         with torch.no_grad():
-            mean = self.smooth.state_dict()
-            for name, value in self.model.state_dict().items():
-                if value.is_floating_point():
-                    mean[name].lerp_(value, 1 - keep)
+            mean, now = self.smooth.state_dict(), self.model.state_dict()
+            names = [name for name, value in now.items() if value.is_floating_point()]
+            torch._foreach_lerp_([mean[name] for name in names], [now[name] for name in names], 1 - keep)
 
     def save(self, **judged: float | list[float]) -> None:
         """Write the checkpoint whole, then a line of the curve with what the model was judged to be."""
@@ -77,7 +77,7 @@ class State(Generic[Network]):
         part = self.folder / "checkpoint.part"
         torch.save(state, part)
         part.rename(self.folder / "checkpoint.pt")
-        line = {"step": self.step, "loss": float(np.mean(self._losses)), **judged}
+        line = {"step": self.step, "loss": float(torch.stack(self._losses).double().mean()), **judged}
         with (self.folder / "curve.jsonl").open("a") as curve:
             curve.write(json.dumps(line) + "\n")
         self._losses = []
@@ -87,7 +87,7 @@ class State(Generic[Network]):
         path = self.folder / "checkpoint.pt"
         if not path.exists():
             return False
-        state = torch.load(path, weights_only=True)
+        state = torch.load(path, weights_only=True, map_location=self._device)
         self.model.load_state_dict(state["model"])
         self.smooth.load_state_dict(state["smooth"])
         self.optimiser.load_state_dict(state["optimiser"])

@@ -9,6 +9,7 @@ from models.errors import ModelError
 from models.train import corpus, loop, recipe
 from models.train.denoise import loop as denoising
 from models.train.denoise import recipe as denoising_recipe
+from models.train.machine import Machine
 from models.train.shortaxis import corpus as slices
 from models.train.shortaxis import loop as segmentation
 from models.train.shortaxis import recipe as segmentation_recipe
@@ -30,7 +31,7 @@ class Task:
     pieces: Callable[[Any], int]
     """Of the corpus."""
 
-    run: Callable[[Any, Path, Made, Tell], object]
+    run: Callable[[Any, Path, Made, Tell, Machine], object]
     """Make the corpus and train, in a folder; goes on where it was stopped."""
 
 
@@ -42,22 +43,29 @@ def find(path: Path) -> Task:
     return TASKS[name]
 
 
-def _unrolled(plan: recipe.Recipe, folder: Path, made: Made, tell: Tell) -> object:
-    corpus.make(folder / "corpus", plan.seed, plan.shards, list(plan.shapes), plan.rich, made)
-    return loop.train(plan, folder, tell)
+def _unrolled(plan: recipe.Recipe, folder: Path, made: Made, tell: Tell, machine: Machine) -> object:
+    shards = folder / "corpus"
+    corpus.make(shards, plan.seed, plan.shards, list(plan.shapes), plan.rich, made, machine.jobs)
+    return loop.train(plan, folder, tell, machine=machine)
 
 
 def _segmentation(
-    plan: segmentation_recipe.SegmentationRecipe, folder: Path, made: Made, tell: Tell
+    plan: segmentation_recipe.SegmentationRecipe, folder: Path, made: Made, tell: Tell, machine: Machine
 ) -> object:
-    slices.make(folder / "corpus", plan.seed, plan.shards, made)
-    return segmentation.train(plan, folder, tell)
+    slices.make(folder / "corpus", plan.seed, plan.shards, made, machine.jobs)
+    return segmentation.train(plan, folder, tell, machine)
+
+
+def _denoising(
+    plan: denoising_recipe.Recipe, folder: Path, made: Made, tell: Tell, machine: Machine
+) -> object:
+    return denoising.train(plan, folder, made, tell)
 
 
 TASKS: Mapping[str, Task] = {
     "unrolled": Task(read=recipe.read, pieces=lambda plan: plan.shards, run=_unrolled),
     "denoise": Task(
-        read=denoising_recipe.read, pieces=lambda plan: plan.objects + plan.noises, run=denoising.train
+        read=denoising_recipe.read, pieces=lambda plan: plan.objects + plan.noises, run=_denoising
     ),
     "segmentation": Task(read=segmentation_recipe.read, pieces=lambda plan: plan.shards, run=_segmentation),
 }

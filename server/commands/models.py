@@ -29,6 +29,10 @@ def _add_train(acts: "argparse._SubParsersAction[Any]") -> None:
     train.add_argument("recipe", help="a recipe's file, or the name of one that comes with the project")
     train.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="of this training")
     train.add_argument("--steps", type=at_least_1, help="other than the recipe's")
+    train.add_argument("--jobs", type=at_least_1, help="processes that make the corpus; as many as cores")
+    train.add_argument(
+        "--seconds", type=at_least_1, help="weights are written by then, the schedule shortened to fit"
+    )
     train.set_defaults(run=_train)
 
 
@@ -60,7 +64,9 @@ def _train(options: argparse.Namespace) -> int:
     from rich.progress import Progress
 
     from models.train import curves, recipe, tasks
+    from models.train.machine import Machine
 
+    machine = Machine.here(options.jobs, options.seconds)
     named = Path(recipe.__file__).parent / "recipes" / f"{options.recipe}.yml"
     path = named if named.exists() else Path(options.recipe)
     task = tasks.find(path)
@@ -77,6 +83,7 @@ def _train(options: argparse.Namespace) -> int:
             folder,
             lambda count: progress.update(made, completed=count),
             lambda step, loss: progress.update(trained, completed=step),
+            machine,
         )
     curves.draw(folder, folder / "curve.png")
     print(f"{folder / 'checkpoint.pt'}, {folder / 'curve.png'}")

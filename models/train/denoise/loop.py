@@ -71,4 +71,4 @@ def loss(image: torch.Tensor, clean: torch.Tensor, sd: torch.Tensor) -> torch.Te
 def _learn(state: State[Denoiser], recipe: Recipe, batch: Pair) -> float:
     noisy, sd, clean = batch
     found = loss(state.model(noisy, sd), clean, sd)
-    return state.descend(found, rate(state.step, recipe.steps, recipe.warmup), 1.0)
+    return float(state.descend(found, rate(state.step, recipe.steps, recipe.warmup), 1.0))

@@ -1,12 +1,14 @@
 """Drawn slices on disk: shards, made once, by seed."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from models.train.fields import Random
+from models.train.machine import pieces
 from models.train.shortaxis.draw import draw
 
 SHARD = 128
@@ -19,17 +21,20 @@ Slices = tuple[torch.Tensor, torch.Tensor]
 """Images, float16 [slice, y, x], and labels, uint8 [slice, y, x]."""
 
 
-def make(folder: Path, seed: int, shards: int, tell: Callable[[int], None] | None = None) -> None:
+def make(
+    folder: Path, seed: int, shards: int, tell: Callable[[int], None] | None = None, jobs: int = 1
+) -> None:
     """Write the shards that are not there yet; ``tell`` hears how many there are."""
     folder.mkdir(parents=True, exist_ok=True)
-    for index in range(shards):
-        path = folder / f"{index:05d}.pt"
-        if not path.exists():
-            part = path.with_suffix(".part")
-            torch.save(slices(np.random.default_rng([seed, index]), SHARD), part)
-            part.rename(path)
-        if tell:
-            tell(index + 1)
+    pieces(partial(_write, folder, seed, SHARD), shards, jobs, tell)
+
+
+def _write(folder: Path, seed: int, count: int, index: int) -> None:
+    path = folder / f"{index:05d}.pt"
+    if not path.exists():
+        part = path.with_suffix(".part")
+        torch.save(slices(np.random.default_rng([seed, index]), count), part)
+        part.rename(path)
 
 
 def slices(random: Random, count: int) -> Slices:

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from models.nets.segmenter import MULTIPLE, Segmenter
+from models.train.machine import Machine, Pace
 from models.train.shortaxis import corpus
 from models.train.shortaxis.corpus import Slices
 from models.train.shortaxis.recipe import SegmentationRecipe
@@ -22,20 +23,28 @@ JUDGED = 96
 """Slices to judge by."""
 
 
-def train(recipe: SegmentationRecipe, folder: Path, tell: Tell | None = None) -> Segmenter:
+def train(
+    recipe: SegmentationRecipe, folder: Path, tell: Tell | None = None, machine: Machine | None = None
+) -> Segmenter:
     """Train by a recipe in a folder with corpus, checkpoint and curve; the model is the smoothed one."""
     torch.manual_seed(recipe.seed)
-    state = _begin(recipe, folder)
+    machine = machine or Machine()
+    state = _begin(recipe, folder, machine.device)
     state.resume()
+    if state.step >= recipe.steps:
+        return state.smooth.eval()
     judges = judging(recipe)
-    for images, labels in _endless(recipe, folder, state.step):
-        if state.step >= recipe.steps:
-            break
-        loss = _learn(state, recipe, images, labels)
+    pace = Pace(recipe.steps, state.step, machine.deadline)
+    for slices in _endless(recipe, folder, state.step):
+        images, labels = (part.to(machine.device) for part in slices)
+        loss = _learn(state, recipe, images, labels, pace.at(state.step))
         if tell:
-            tell(state.step, loss)
-        if state.step % EVERY == 0 or state.step == recipe.steps:
+            tell(state.step, float(loss))
+        over = pace.at(state.step) >= recipe.steps
+        if state.step % EVERY == 0 or over:
             state.save(dice=judge(state.smooth, judges))
+        if over:
+            break
     return state.smooth.eval()
 
 
@@ -94,17 +103,17 @@ def _endless(
                 yield batch
 
 
-def _begin(recipe: SegmentationRecipe, folder: Path) -> State[Segmenter]:
+def _begin(recipe: SegmentationRecipe, folder: Path, device: torch.device) -> State[Segmenter]:
     model, smooth = Segmenter(recipe.design), Segmenter(recipe.design)
     for each in (model, smooth):
-        each.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        each.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimiser = torch.optim.AdamW(model.parameters(), lr=recipe.rate, weight_decay=1e-3)
     return State(folder, model, smooth, optimiser, recipe.average)
 
 
 def _learn(
-    state: State[Segmenter], recipe: SegmentationRecipe, images: torch.Tensor, labels: torch.Tensor
-) -> float:
+    state: State[Segmenter], recipe: SegmentationRecipe, images: torch.Tensor, labels: torch.Tensor, at: int
+) -> torch.Tensor:
     state.model.train()
     loss = loss_of(state.model(images.contiguous(memory_format=torch.channels_last)), labels)
-    return state.descend(loss, rate(state.step, recipe.steps, recipe.warmup), 5.0)
+    return state.descend(loss, rate(at, recipe.steps, recipe.warmup), 5.0)

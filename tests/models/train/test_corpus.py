@@ -12,6 +12,7 @@ from models.train.images import FAMILIES, HELD_OUT
 from models.train.lesions import add_lesions
 from models.train.masks import Pattern, random_pattern, scattered, uniform
 from models.train.samples import RICH, SHARE, draw, kept, observe
+from models.train.stock import Stock
 
 SHAPE = (48, 24)
 
@@ -124,7 +125,32 @@ def test_shards_are_made_once_and_give_batches_of_all_samples(tmp_path, monkeypa
     corpus.make(tmp_path, 0, 2, [SHAPE, (40, 16)], 1)
     assert told == [1, 2]
     assert (tmp_path / "00001.pt").stat().st_mtime_ns == before
-    found = list(corpus.batches(corpus.load(tmp_path, 1), 2, np.random.default_rng(0), exact=True))
+    stock = Stock.of(corpus.load(tmp_path, 1), torch.device("cpu"), exact=True)
+    found = list(stock.batches(2, np.random.default_rng(0)))
     assert len(found) == 2
     assert found[0][0].shape == (2, 2, 40, 16)
     assert found[0][2].shape == (2, 16, 40, 80)
+
+
+def test_processes_beside_each_other_make_the_same_shards(tmp_path, monkeypatch):
+    monkeypatch.setattr(corpus, "SHARD", 2)
+    for jobs in (1, 2):
+        corpus.make(tmp_path / str(jobs), 0, 2, [SHAPE], 1, jobs=jobs)
+    for index in range(2):
+        one, other = (corpus.load(tmp_path / str(jobs), index) for jobs in (1, 2))
+        for sample, same in zip(one, other, strict=True):
+            assert all(torch.equal(sample[name], same[name]) for name in sample)
+
+
+def test_a_batch_that_is_not_varied_is_what_the_samples_give():
+    samples = [corpus.pack(draw(np.random.default_rng(seed), SHAPE, "tissues")) for seed in range(2)]
+    for exact in (False, True):
+        stock = Stock.of(samples, torch.device("cpu"), exact=exact)
+        found = stock.varied(np.array([1]), np.array([[1.0, 0.0, 0.0, 0.0]]))
+        mirrored = stock.varied(np.array([1]), np.array([[1.0, 0.0, 0.0, 1.0]]))
+        for part, other, expected in zip(
+            found, mirrored, corpus.inputs(samples[1], exact=exact), strict=True
+        ):
+            torch.testing.assert_close(part[0], expected, atol=1e-6, rtol=1e-5)
+            along = -1 if part.shape[-1] == SHAPE[1] else 1
+            assert torch.equal(other, part.flip(along))

@@ -18,6 +18,7 @@ TINY = Recipe(
     shapes=((32, 16),),
     steps=8,
     batch=2,
+    every=4,
     warmup=2,
     design=Design(iterations=1, widths=(4, 4, 8)),
 )
@@ -26,7 +27,6 @@ TINY = Recipe(
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     monkeypatch.setattr(corpus, "SHARD", 8)
-    monkeypatch.setattr(loop, "EVERY", 4)
     monkeypatch.setattr(loop, "JUDGED", (("cells", 20.0),))
     corpus.make(tmp_path / "corpus", 0, 1, [(32, 16)])
     return tmp_path
