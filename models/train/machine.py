@@ -10,6 +10,8 @@ from multiprocessing import get_context
 
 import torch
 
+CPU = torch.device("cpu")
+
 RESERVE = 5.0
 """Seconds kept to judge and to save before a deadline."""
 
@@ -18,7 +20,7 @@ RESERVE = 5.0
 class Machine:
     """Device, processes and time."""
 
-    device: torch.device = torch.device("cpu")
+    device: torch.device = CPU
     """Where batches are made and the network is."""
 
     jobs: int = 1
