@@ -11,7 +11,7 @@ from server.wire import encode
 
 
 def test_a_reset_that_only_the_speaker_hears_of_is_an_early_end():
-    """The system tells of a reset once: the speaker's last words take it, and the listener reads an end."""
+    """The system tells of a reset once: here our last words take it, and the listener reads an end."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         ours = socket.create_connection(listener.getsockname())
         theirs, _ = listener.accept()
