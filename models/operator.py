@@ -159,15 +159,16 @@ def proximal(normal: torch.Tensor, weight: float, maps: int = 1) -> Proximal:
     size = normal.shape[-1]
     eye = torch.eye(size, dtype=normal.dtype, device=normal.device)
     inverse = torch.empty_like(normal)
-    for first in range(0, len(normal), STEP):
-        part = normal[first : first + STEP]
+    step = STEP if normal.device.type == "cpu" else len(normal)
+    for first in range(0, len(normal), step):
+        part = normal[first : first + step]
         lower = torch.linalg.solve_triangular(torch.linalg.cholesky(part + weight * eye), eye, upper=False)
-        inverse[first : first + STEP] = lower.mH @ lower
+        inverse[first : first + step] = lower.mH @ lower
     return Proximal(inverse=inverse, weight=weight, maps=maps)
 
 
 STEP = 16
-"""Columns that are inverted at a time."""
+"""Columns that a processor inverts at a time."""
 
 
 def multiply(matrix: torch.Tensor, image: torch.Tensor) -> torch.Tensor:

@@ -26,10 +26,11 @@ class Half(nn.Module):
         super().__init__()
         self.inner = inner.half()
 
-    def forward(self, image: torch.Tensor) -> torch.Tensor:
-        """[batch, channel, y, x], both float32."""
-        scale = image.abs().amax((1, 2, 3), keepdim=True).clamp(min=1e-20)
-        found: torch.Tensor = self.inner((image / scale).half())
+    def forward(self, image: torch.Tensor, *series: int) -> torch.Tensor:
+        """[batch, channel, y, x], both float32; the frames of series share one largest value."""
+        axes = (0, 1, 2, 3) if series else (1, 2, 3)
+        scale = image.abs().amax(axes, keepdim=True).clamp(min=1e-20)
+        found: torch.Tensor = self.inner((image / scale).half(), *series)
         return found.float() * scale
 
 

@@ -35,9 +35,7 @@ class Cuda:
     name, precision = "torch-cuda", "fp32"
 
     def __init__(self, network: nn.Module) -> None:
-        if not torch.cuda.is_available():
-            raise ModelError(f"backend {self.name}: torch finds no CUDA device")
-        self._network = copy.deepcopy(network).to("cuda")
+        self._network = _on_gpu(network, self.name)
 
     def infer(self, inputs: Inputs) -> torch.Tensor:
         """The image [batch, 2, y, x]."""
@@ -55,9 +53,7 @@ class Graphs:
     name, precision = "torch-graph", "fp32"
 
     def __init__(self, network: nn.Module) -> None:
-        if not torch.cuda.is_available():
-            raise ModelError(f"backend {self.name}: torch finds no CUDA device")
-        self._network = copy.deepcopy(network).to("cuda")
+        self._network = _on_gpu(network, self.name)
         self._recorded: dict[tuple[torch.Size, ...], tuple[Any, Inputs, torch.Tensor]] = {}
         self._lock = threading.Lock()
 
@@ -85,6 +81,18 @@ class Graphs:
         with torch.cuda.graph(graph):
             image: torch.Tensor = self._network(*fixed)
         return graph, fixed, image
+
+
+def _on_gpu(network: nn.Module, name: str) -> nn.Module:
+    """A copy of a network on the GPU, where float32 stays float32 from here on: no TF32 in this process.
+
+    Raises ModelError without a GPU.
+    """
+    if not torch.cuda.is_available():
+        raise ModelError(f"backend {name}: torch finds no CUDA device")
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = False
+    return copy.deepcopy(network).to("cuda")
 
 
 def onto_gpu(part: torch.Tensor) -> torch.Tensor:

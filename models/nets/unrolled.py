@@ -6,11 +6,12 @@ from typing import Literal
 import torch
 from torch import nn
 
+from models.nets.frames import FramesNet
 from models.nets.unet import Plain, UNet
 from models.operator import multiply
 
 Consistency = Literal["none", "gradient", "proximal"]
-Regulariser = Literal["unet", "plain"]
+Regulariser = Literal["unet", "plain", "frames"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,11 +31,19 @@ class Design:
     exact p = P (A^H y + weight x), whose weight follows from the signal (``models.inputs.trained``)."""
 
     regulariser: Regulariser = "unet"
+    """``frames``: (2+1)D with a branch over temporal frequencies; the batch is then the frames of a series,
+    each with its own matrix."""
+
     widths: tuple[int, int, int] = (32, 48, 64)
     """Channels of the U-Net's levels; the first one is that of plain convolutions."""
 
     depth: int = 5
-    """Plain convolutions."""
+    """Plain convolutions; of ``frames`` the blocks over temporal frequencies."""
+
+    @property
+    def dynamic(self) -> bool:
+        """Whether it takes series of frames."""
+        return self.regulariser == "frames"
 
 
 class Unrolled(nn.Module):
@@ -77,36 +86,36 @@ class Unrolled(nn.Module):
         return self.course(linear, adjoint, matrix, sd)[-1]
 
     def course(
-        self, linear: torch.Tensor, adjoint: torch.Tensor, matrix: torch.Tensor, sd: torch.Tensor
+        self,
+        linear: torch.Tensor,
+        adjoint: torch.Tensor,
+        matrix: torch.Tensor,
+        sd: torch.Tensor,
+        series: int = 1,
     ) -> list[torch.Tensor]:
-        """The image after each iteration, and at the end after a last step of data consistency."""
+        """The image after each iteration, and at the end after a last step of data consistency.
+
+        Of a dynamic network the batch holds so many ``series``, one behind the other.
+        """
         image, images = linear, []
         for index in range(self.design.iterations):
-            image = self._iterate(index, image, adjoint, matrix, sd)
+            near, way = self._consistent(self.steps[index], image, adjoint, matrix)
+            image = self.regularised(index, near, way, sd, series)
             images.append(image)
         images.append(self._consistent(self.steps[-1], image, adjoint, matrix)[0])
         return images
 
     def regularised(
-        self, index: int, image: torch.Tensor, way: torch.Tensor, sd: torch.Tensor
+        self, index: int, image: torch.Tensor, way: torch.Tensor, sd: torch.Tensor, series: int = 1
     ) -> torch.Tensor:
         """The end of iteration ``index``, from the image behind its step of data consistency and the way.
 
         All of a network that split mode needs, where the operator does not fit into a matrix.
         """
         regulariser = self.regularisers[0 if self.design.shared else index]
-        added: torch.Tensor = regulariser(torch.cat([image, way, sd], 1))
+        given = torch.cat([image, way, sd], 1)
+        added: torch.Tensor = regulariser(given, series) if self.design.dynamic else regulariser(given)
         return image + added
-
-    def _iterate(
-        self,
-        index: int,
-        image: torch.Tensor,
-        adjoint: torch.Tensor,
-        matrix: torch.Tensor,
-        sd: torch.Tensor,
-    ) -> torch.Tensor:
-        return self.regularised(index, *self._consistent(self.steps[index], image, adjoint, matrix), sd)
 
     def _consistent(
         self, step: torch.Tensor, image: torch.Tensor, adjoint: torch.Tensor, matrix: torch.Tensor
@@ -128,6 +137,12 @@ TAKEN = 5
 
 
 def _regulariser(design: Design) -> nn.Module:
+    if design.regulariser == "frames":
+        frames = FramesNet(2, design.widths, design.depth)
+        with torch.no_grad():
+            for branch in (frames.times, frames.frequencies):
+                branch.leave.weight.mul_(0.1)
+        return frames
     if design.regulariser == "plain":
         plain = Plain(TAKEN, 2, design.widths[0], design.depth)
         module: nn.Module = plain

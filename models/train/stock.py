@@ -66,8 +66,8 @@ class Stock:
         sizes, turns = np.stack([np.ones(len(drawn)), drawn[:, 0]], 1), drawn[:, 1:3]
         factors = np.stack([sizes * np.cos(turns), sizes * np.sin(turns)]).astype(np.float32)
         cos, sin = torch.from_numpy(factors)[..., None, None, None].to(device)
-        images = _turned(self.images[at], cos[:, None], sin[:, None])
-        target = _turned(self.target[at], cos[:, 0], sin[:, 0])
+        images = turned(self.images[at], cos[:, None], sin[:, None])
+        target = turned(self.target[at], cos[:, 0], sin[:, 0])
         noise, weight, kept = (
             part[:, None, None, None]
             for part in (torch.from_numpy(sizes[:, 1]).float().to(device), self.weight[at], self.kept[at])
@@ -89,7 +89,7 @@ def _draw(random: Random) -> tuple[float, float, float, float]:
     return noise, one, other, float(random.random() < 0.5)
 
 
-def _turned(images: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
+def turned(images: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
     """Two-channel images [..., 2, y, x] times a complex number each; ``cos`` and ``sin`` [..., 1, 1, 1]."""
     real, imag = images[..., :1, :, :], images[..., 1:, :, :]
     return torch.cat([cos * real - sin * imag, sin * real + cos * imag], -3)

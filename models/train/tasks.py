@@ -9,6 +9,9 @@ from models.errors import ModelError
 from models.train import corpus, loop, recipe
 from models.train.denoise import loop as denoising
 from models.train.denoise import recipe as denoising_recipe
+from models.train.dynamic import corpus as series
+from models.train.dynamic import loop as dynamic
+from models.train.dynamic import recipe as dynamic_recipe
 from models.train.machine import Machine
 from models.train.shortaxis import corpus as slices
 from models.train.shortaxis import loop as segmentation
@@ -62,10 +65,18 @@ def _denoising(
     return denoising.train(plan, folder, made, tell)
 
 
+def _dynamic(
+    plan: dynamic_recipe.DynamicRecipe, folder: Path, made: Made, tell: Tell, machine: Machine
+) -> object:
+    series.make(folder / "corpus", plan.seed, plan.shards, list(plan.shapes), made, machine.jobs)
+    return dynamic.train(plan, folder, tell, machine)
+
+
 TASKS: Mapping[str, Task] = {
     "unrolled": Task(read=recipe.read, pieces=lambda plan: plan.shards, run=_unrolled),
     "denoise": Task(
         read=denoising_recipe.read, pieces=lambda plan: plan.objects + plan.noises, run=_denoising
     ),
+    "dynamic": Task(read=dynamic_recipe.read, pieces=lambda plan: plan.shards, run=_dynamic),
     "segmentation": Task(read=segmentation_recipe.read, pieces=lambda plan: plan.shards, run=_segmentation),
 }

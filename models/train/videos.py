@@ -31,3 +31,23 @@ def video(random: Random, image: torch.Tensor, frames: int, beats: float = 1.3) 
     parts = torch.view_as_real(image).permute(2, 0, 1)[None].expand(frames, -1, -1, -1)
     moved = torch.nn.functional.grid_sample(parts, place, mode="bicubic", align_corners=False)
     return torch.complex(moved[:, 0], moved[:, 1])
+
+
+def events(random: Random, frames: torch.Tensor) -> torch.Tensor:
+    """The frames with one to three places whose signal changes: a flash, a step or a slow rise.
+
+    So that what changes from one frame to the next is not taken for an artefact.
+    """
+    count, height, width = frames.shape
+    y = (torch.arange(height) + 0.5)[:, None] * 2 / height - 1
+    x = (torch.arange(width) + 0.5)[None] * 2 / width - 1
+    time = torch.arange(count)
+    for _ in range(int(random.integers(1, 4))):
+        centre, size = random.uniform(-0.6, 0.6, 2), math.exp(random.uniform(math.log(0.02), math.log(0.25)))
+        place = (1.5 - torch.hypot(y - centre[0], x - centre[1]) / size).clamp(0, 1)
+        begin, amount = random.uniform(0, count), random.choice((-1, 1)) * random.uniform(0.1, 0.7)
+        lasts = random.choice((1.0, 2.0, 4.0, float(count)))
+        rise = random.choice((0.5, 3.0, 10.0))
+        course = ((time - begin) / rise + 0.5).clamp(0, 1) * ((time < begin + lasts).float())
+        frames = frames * (1 + amount * course[:, None, None] * place)
+    return frames

@@ -87,5 +87,5 @@ def test_every_recipe_of_the_project_is_read_by_its_task_and_survives_as_text(tm
 
 def test_an_unknown_task_is_refused_by_name(tmp_path):
     (tmp_path / "odd.yml").write_text("name: odd\ntask: cooking\n")
-    with pytest.raises(ModelError, match="task cooking, known are unrolled, denoise, segmentation"):
+    with pytest.raises(ModelError, match="task cooking, known are unrolled, denoise, dynamic, segmentation"):
         tasks.find(tmp_path / "odd.yml")

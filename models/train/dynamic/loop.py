@@ -1,0 +1,114 @@
+"""The training of dynamic networks: it resumes where it was; families that it never sees judge it."""
+
+import math
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from models.nets.unrolled import Unrolled
+from models.train.dynamic import corpus
+from models.train.dynamic.corpus import Ready
+from models.train.dynamic.recipe import DynamicRecipe
+from models.train.dynamic.samples import draw
+from models.train.machine import Machine, Pace
+from models.train.state import State, rate
+
+Tell = Callable[[int, float], None]
+"""Hears of each step and its loss."""
+
+OFTEN = 20
+"""Steps after which a training on a GPU tells its loss."""
+
+JUDGED = tuple((family, snr) for snr in (20.0, 40.0, 80.0) for family in ("cells", "other photograph"))
+"""Held-out families and peak SNR; two series each."""
+
+
+def train(
+    recipe: DynamicRecipe, folder: Path, tell: Tell | None = None, machine: Machine | None = None
+) -> Unrolled:
+    """Train in a folder that keeps corpus, checkpoint and curve; the model is the average over steps."""
+    machine = machine or Machine()
+    torch.manual_seed(recipe.seed)
+    state = _begin(recipe, folder, machine.device)
+    state.resume()
+    if state.step >= recipe.steps:
+        return state.smooth
+    judges = judging(recipe, machine.device)
+    pace = Pace(recipe.steps, state.step, machine.deadline)
+    for batch in _endless(recipe, folder / "corpus", state.step, machine.device):
+        loss = _learn(state, recipe, batch, pace.at(state.step))
+        if tell and (machine.device.type == "cpu" or state.step % OFTEN == 0):
+            tell(state.step, float(loss))
+        over = pace.at(state.step) >= recipe.steps
+        if state.step % recipe.every == 0 or over:
+            state.save(gain_db=judge(state.smooth, judges))
+        if over:
+            break
+    return state.smooth
+
+
+def _begin(recipe: DynamicRecipe, folder: Path, device: torch.device) -> State[Unrolled]:
+    model = Unrolled(recipe.design).to(device)
+    fused = device.type == "cuda"
+    optimiser = torch.optim.Adam(model.parameters(), lr=recipe.rate, betas=(0.9, 0.99), fused=fused)
+    return State(folder, model, Unrolled(recipe.design).to(device), optimiser, recipe.average)
+
+
+def judging(recipe: DynamicRecipe, device: torch.device) -> list[Ready]:
+    """The series to judge by; other seeds than any corpus has."""
+    random = np.random.default_rng([recipe.seed, 2**31])
+    drawn = [draw(random, recipe.shapes[0], family, snr) for family, snr in JUDGED for _ in range(2)]
+    return [Ready.of(corpus.pack(each), device) for each in drawn]
+
+
+def judge(model: Unrolled, series: list[Ready]) -> float:
+    """Mean of 10 log10 of (energy of the view-shared images' error / that of the model's) [dB]."""
+    gains = []
+    with torch.no_grad():
+        for each in series:
+            *given, target, support = each.batch()
+            errors = [error(image, target, support, 1) for image in (given[0], model(*given))]
+            gains.append(10 * math.log10(float(errors[0] / errors[1])))
+    return sum(gains) / len(gains)
+
+
+def error(image: torch.Tensor, target: torch.Tensor, support: torch.Tensor, series: int) -> torch.Tensor:
+    """Mean square over the support and the frames, [series]."""
+    squares = ((image - target).square() * support).unflatten(0, (series, -1)).sum((1, 2, 3, 4))
+    inside = support.unflatten(0, (series, -1)).sum((1, 2, 3, 4))
+    return squares / inside.clamp(min=1)
+
+
+def _endless(
+    recipe: DynamicRecipe, shards: Path, done: int, device: torch.device
+) -> Iterator[tuple[torch.Tensor, ...]]:
+    """Batches from ``done`` steps on: shard after shard in an order that the seed and the pass give."""
+    each = corpus.SHARD // recipe.batch
+    step = done // each * each
+    known: dict[int, list[Ready]] = {}
+    while True:
+        turn, place = divmod(step // each, recipe.shards)
+        index = int(np.random.default_rng([recipe.seed, 1, turn]).permutation(recipe.shards)[place])
+        random = np.random.default_rng([recipe.seed, 2, step])
+        stock = known.get(index) or corpus.load(shards, index, device)
+        if device.type != "cpu":
+            known[index] = stock
+        for batch in corpus.batches(stock, recipe.batch, random):
+            step += 1
+            if step > done:
+                yield batch
+
+
+def _learn(
+    state: State[Unrolled], recipe: DynamicRecipe, batch: tuple[torch.Tensor, ...], at: int
+) -> torch.Tensor:
+    """One step: the mean of log10 of the mean square error, so that every SNR counts alike."""
+    *given, target, support = batch
+    images = state.model.course(*given, series=recipe.batch)
+    losses = torch.stack(
+        [torch.log10(error(image, target, support, recipe.batch) + 1e-8).mean() for image in images]
+    )
+    loss = losses[-1] + recipe.early * losses[:-1].mean()
+    return state.descend(loss, rate(at, recipe.steps, recipe.warmup, recipe.decay), 1.0, told=losses[-1])
