@@ -23,10 +23,11 @@ class Along(nn.Module):
 
     def forward(self, features: torch.Tensor, series: int) -> torch.Tensor:
         """[frame, width, y, x], of so many series one behind the other."""
-        flat = features.unflatten(0, (series, -1)).flatten(-2).transpose(1, 2)
+        flat = by_series(features, series).flatten(-2).transpose(1, 2)
         if self.ring:
             flat = torch.cat([flat[:, :, -1:], flat, flat[:, :, :1]], 2)
-        return self.inner(flat).transpose(1, 2).reshape(features.shape)
+        found: torch.Tensor = self.inner(flat)
+        return found.transpose(1, 2).reshape(features.shape)
 
 
 class Residual(nn.Module):
@@ -39,8 +40,8 @@ class Residual(nn.Module):
 
     def forward(self, features: torch.Tensor, series: int) -> torch.Tensor:
         """[frame, width, y, x]."""
-        again = torch.relu(self.along(torch.relu(self.first(features)), series))
-        return features + self.second(again)
+        again: torch.Tensor = self.second(torch.relu(self.along(torch.relu(self.first(features)), series)))
+        return features + again
 
 
 class UNetFrames(nn.Module):
@@ -83,7 +84,7 @@ class Frequencies(nn.Module):
 
     def forward(self, image: torch.Tensor, series: int) -> torch.Tensor:
         """[frame, 5, y, x] (image, way, noise map) to [frame, 2, y, x]."""
-        moving = image[:, :2].unflatten(0, (series, -1))
+        moving = by_series(image[:, :2], series)
         moving = (moving - moving.mean(1, keepdim=True)).flatten(0, 1)
         spectra = [over_time(part, series) for part in (moving, image[:, 2:4])]
         features = self.enter(nn.functional.pixel_unshuffle(torch.cat([*spectra, image[:, 4:]], 1), 2))
@@ -107,6 +108,11 @@ class FramesNet(nn.Module):
         return found
 
 
+def by_series(frames: torch.Tensor, series: int) -> torch.Tensor:
+    """Frames [frame, ...] of so many series as [series, frame, ...]."""
+    return frames.reshape(series, -1, *frames.shape[1:])
+
+
 def over_time(image: torch.Tensor, series: int, *, back: bool = False) -> torch.Tensor:
     """The unitary transform of two-channel frames [frame, 2, y, x] over time, or back, as a real product.
 
@@ -117,6 +123,6 @@ def over_time(image: torch.Tensor, series: int, *, back: bool = False) -> torch.
     angle = place[:, None] * place[None] * (2 * math.pi / frames)
     size = 1 / math.sqrt(frames)
     cos, sin = size * angle.cos(), (-size if back else size) * angle.sin()
-    flat = image.unflatten(0, (series, -1)).flatten(2)
+    flat = by_series(image, series).flatten(2)
     even, odd = ((matrix @ flat).reshape(image.shape) for matrix in (cos, sin))
     return torch.stack([even[:, 0] + odd[:, 1], even[:, 1] - odd[:, 0]], 1)

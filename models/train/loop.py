@@ -147,8 +147,8 @@ def _learn(
     state: State[Unrolled], recipe: Recipe, batch: tuple[torch.Tensor, ...], at: int, team: Team
 ) -> torch.Tensor:
     """One step: the mean of log10 of the mean square error, so that every SNR counts alike."""
-    *given, target, support = batch
-    images = state.model.course(*given)
+    linear, adjoint, matrix, sd, target, support = batch
+    images = state.model.course(linear, adjoint, matrix, sd)
     losses = torch.stack([torch.log10(_error(image, target, support) + 1e-8).mean() for image in images])
     loss = losses[-1] + recipe.early * losses[:-1].mean()
     now = rate(at, recipe.steps, recipe.warmup, recipe.decay)

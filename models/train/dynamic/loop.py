@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from models.nets.frames import by_series
 from models.nets.unrolled import Unrolled
 from models.train.dynamic import corpus
 from models.train.dynamic.corpus import Ready
@@ -76,9 +77,8 @@ def judge(model: Unrolled, series: list[Ready]) -> float:
 
 def error(image: torch.Tensor, target: torch.Tensor, support: torch.Tensor, series: int) -> torch.Tensor:
     """Mean square over the support and the frames, [series]."""
-    squares = ((image - target).square() * support).unflatten(0, (series, -1)).sum((1, 2, 3, 4))
-    inside = support.unflatten(0, (series, -1)).sum((1, 2, 3, 4))
-    return squares / inside.clamp(min=1)
+    squares = by_series((image - target).square() * support, series).sum((1, 2, 3, 4))
+    return squares / by_series(support, series).sum((1, 2, 3, 4)).clamp(min=1)
 
 
 def _endless(
@@ -105,8 +105,8 @@ def _learn(
     state: State[Unrolled], recipe: DynamicRecipe, batch: tuple[torch.Tensor, ...], at: int
 ) -> torch.Tensor:
     """One step: the mean of log10 of the mean square error, so that every SNR counts alike."""
-    *given, target, support = batch
-    images = state.model.course(*given, series=recipe.batch)
+    start, adjoint, matrix, sd, target, support = batch
+    images = state.model.course(start, adjoint, matrix, sd, recipe.batch)
     losses = torch.stack(
         [torch.log10(error(image, target, support, recipe.batch) + 1e-8).mean() for image in images]
     )

@@ -61,7 +61,7 @@ def draw(
     if random.random() < 0.4:
         moving = events(random, moving)
     coils = random_coils(random, _coarse(grid))
-    peak = snr or math.exp(random.uniform(*(math.log(each) for each in SNR)))
+    peak = snr or math.exp(random.uniform(math.log(SNR[0]), math.log(SNR[1])))
     images = coils * moving[:, None]
     images = images * (peak * math.sqrt(2) / images.abs().square().sum(1).sqrt().amax().clamp(min=1e-6))
     return observe(random, images, random_pattern(random, height, frames))
