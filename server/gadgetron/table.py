@@ -191,6 +191,15 @@ SPIRIT: Mapping[str, Property] = {
     **REPORTS,
 }
 
+NONLINEAR: Mapping[str, object] = {
+    "kernel": 7,
+    "weight": 1.0,
+    "wavelet": "db1",
+    "levels": 1,
+    "frames": 16,
+    "temporal": 10.0,
+}
+
 RECON: Mapping[str, Rule] = {
     "GenericReconCartesianGrappaGadget": Rule(
         steps=(("Grappa", {}), ("Combine", {})),
@@ -216,11 +225,12 @@ RECON: Mapping[str, Rule] = {
         differs="One kernel size along all axes; acquired lines stay as they are.",
     ),
     "GenericReconCartesianNonLinearSpirit2DTGadget": Rule(
-        steps=(("Spirit", {"kernel": 7, "weight": 1.0, "wavelet": "db1", "levels": 1}), ("Combine", {})),
+        steps=(("Spirit", NONLINEAR), ("Combine", {})),
         properties={
             **SPIRIT,
             "spirit_reg_name": Sets(where="Spirit.wavelet", read=str),
             "spirit_reg_level": Sets(where="Spirit.levels", read=whole),
+            "spirit_reg_N_weighting_ratio": Sets(where="Spirit.temporal", read=_set_or_automatic),
             "spirit_nl_iter_max": AUTOMATIC,
             "spirit_nl_iter_thres": AUTOMATIC,
             **dict.fromkeys(
@@ -237,12 +247,11 @@ RECON: Mapping[str, Rule] = {
                     "spirit_reg_use_coil_sen_map",
                     "spirit_reg_RO_weighting_ratio",
                     "spirit_reg_E1_weighting_ratio",
-                    "spirit_reg_N_weighting_ratio",
                 ),
                 Idle(why="the threshold is one noise sd, common to all coils"),
             ),
         },
-        differs="Each frame by itself, not 2D and time; the threshold of its wavelets is one noise sd.",
+        differs="Sixteen frames of a slice together, not all; the threshold of the wavelets is one noise sd.",
     ),
     "GenericReconCartesianFFTGadget": Rule(
         steps=(("Fourier", {}), ("Combine", {})), properties={**MAPS, **REPORTS}

@@ -21,13 +21,20 @@ class Wavelet:
     levels: int = LEVELS
 
     def shrink(
-        self, image: torch.Tensor, threshold: float, shift: tuple[int, int] = (0, 0), *, joint: bool = False
+        self,
+        image: torch.Tensor,
+        threshold: float,
+        shift: tuple[int, int] = (0, 0),
+        *,
+        joint: bool = False,
+        coarse: bool = False,
     ) -> torch.Tensor:
         """The image, complex64 [..., y, x], all its detail coefficients shrunk by ``threshold`` in magnitude.
 
         ``shift`` moves the image before, and back afterwards: a new one in each iteration makes the limit
         independent of where the wavelets lie. Sizes that 2^levels does not divide are zero-filled in between.
-        ``joint``: the magnitude is that of all coefficients at one place along the first axis.
+        ``joint``: the magnitude is that of all coefficients at one place along the first axis. ``coarse``:
+        the coarsest band is shrunk, too.
         """
         height, width = image.shape[-2:]
         step = 2**self.levels
@@ -35,24 +42,23 @@ class Wavelet:
         filled = torch.nn.functional.pad(image, pad) if any(pad) else image
         moved = filled.roll(shift, (-2, -1)) if any(shift) else filled
         parts = torch.view_as_real(moved).movedim(-1, 0).contiguous()
-        if joint:
-            shrunk = self._shrink(parts.flatten(0, 1), threshold, self.levels).reshape(parts.shape)
-        else:
-            shrunk = self._shrink(parts, threshold, self.levels)
+        flat = parts.flatten(0, 1) if joint else parts
+        shrunk = self._shrink(flat, threshold, self.levels, coarse).reshape(parts.shape)
         found = torch.complex(shrunk[0], shrunk[1])
         if any(shift):
             found = found.roll((-shift[0], -shift[1]), (-2, -1))
         return found[..., :height, :width] if any(pad) else found
 
-    def _shrink(self, parts: torch.Tensor, threshold: float, levels: int) -> torch.Tensor:
+    def _shrink(self, parts: torch.Tensor, threshold: float, levels: int, whole: bool) -> torch.Tensor:
         """Of real and imaginary parts (of several images), whose magnitude is one: [part, ..., y, x]."""
         coefficients = analyse(analyse(parts, self.name).mT, self.name)
         rows, columns = coefficients.shape[-2] // 2, coefficients.shape[-1] // 2
-        coarse = coefficients[..., :rows, :columns]
-        kept = self._shrink(coarse, threshold, levels - 1) if levels > 1 else coarse.clone()
+        corner = coefficients[..., :rows, :columns]
+        kept = self._shrink(corner, threshold, levels - 1, whole) if levels > 1 else corner.clone()
         length = coefficients.square().sum(0).clamp_(min=TINY).rsqrt_()
         coefficients.mul_(length.mul_(-threshold).add_(1).clamp_(min=0))
-        coefficients[..., :rows, :columns] = kept
+        if levels > 1 or not whole:
+            coefficients[..., :rows, :columns] = kept
         return synthesise(synthesise(coefficients, self.name).mT, self.name)
 
 

@@ -9,7 +9,7 @@ import torch
 from pydantic import Field
 
 from gadgets.arrays import resize, to_image, to_kspace
-from gadgets.data import CoilImage, Kspace, Reference
+from gadgets.data import CoilImage, Kspace, Notes, Reference
 from gadgets.errors import DataError
 from gadgets.gadget import Gadget
 from gadgets.kspace.coilmaps.espirit import Field as Kernel
@@ -21,8 +21,12 @@ from gadgets.recon.sense.window import Window, centred
 from gadgets.recon.sparse.wavelet import LEVELS, WAVELET, Wavelet
 from gadgets.recon.spirit.kernel import calibrate
 from gadgets.recon.spirit.noise import ReplicaNoise
-from gadgets.recon.spirit.solve import Consistency
+from gadgets.recon.spirit.shrink import Sparsity, sparse
+from gadgets.recon.spirit.solve import Agreement, Consistency
 from gadgets.scan import Scan
+
+PATTERNS = 16
+"""Sets of lines whose equations are kept: those of an interleaved series come again."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +37,8 @@ class Spirit(Gadget):
     header's limits go, are made by conjugate gradients (Lustig and Pauly, MRM 64:457, 2010). With ``weight``
     above 0 they are made anew to have few wavelet coefficients, common to all coils (L1-SPIRiT): then the
     noise is that of the linear image, and the meta say so. It is an estimate by replicas, and takes its time.
+    With ``frames`` above 1 successive frames of a slice are made sparse together, in space and time, and
+    leave together.
     """
 
     kernel: Annotated[int, Field(ge=3, le=11)] = 5
@@ -50,6 +56,12 @@ class Spirit(Gadget):
 
     wavelet: str = WAVELET
     levels: Annotated[int, Field(ge=1, le=6)] = LEVELS
+
+    frames: Annotated[int, Field(ge=1, le=64)] = 1
+    """So many successive frames have few coefficients together, when ``weight`` is above 0."""
+
+    temporal: Annotated[float, Field(ge=0)] = 5.0
+    """The threshold of what changes from one of them to the next, relative to that of space."""
 
     def __post_init__(self) -> None:
         """Raise ValueError for an even kernel, which has no middle."""
@@ -75,7 +87,10 @@ class Spirit(Gadget):
             waiting = [frame for frame in waiting if _key(frame) not in kernels]
             if len(waiting) > WAITING:
                 break
-            yield from (self._image(frame, kernels[_key(frame)], scan, state) for frame in ready)
+            for frame in ready:
+                yield from self._take(frame, kernels[_key(frame)], scan, state)
+        for group in state.groups.values():
+            yield from self._leave(group, scan)
         if waiting:
             encoding, number = _key(waiting[0])
             raise DataError(f"SPIRiT has no reference lines for slice {number} of encoding space {encoding}")
@@ -85,28 +100,44 @@ class Spirit(Gadget):
         lines = to_kspace(reference.data) if reference.transformed else reference.data
         return calibrate(resize(lines, -1, samples(lines)), self.kernel, self.regularization)
 
-    def _image(self, frame: Frame, kernel: Kernel, scan: Scan, state: "_State") -> CoilImage:
-        encoding, source = scan.encoding(frame.source.encoding), frame.source
-        scale = state.scales.setdefault(source.encoding, _unit(frame))
-        noise = state.noise(frame, kernel, centred(frame.sampled, encoding), self)
+    def _take(self, frame: Frame, kernel: Kernel, scan: Scan, state: "_State") -> Iterator[CoilImage]:
+        """Make a frame consistent; it leaves with its group, whose frames are of one shape and one slice."""
+        noise = state.noise(frame, kernel, centred(frame.sampled, scan.encoding(frame.source.encoding)), self)
+        lines = frame.data if frame.source.transformed else to_image(frame.data)
         way = noise.consistency
-        lines = frame.data if source.transformed else to_image(frame.data)
-        images = to_image(lines, way.axes)
-        images = way.solve(images, self.iterations, self.tolerance)
-        notes = {**source.notes, **reach(frame.sampled), "ScansideScale": scale}
-        notes["ScansideSpirit"] = f"kernel={self.kernel} weight={self.weight:g}"
+        images = way.solve(to_image(lines, way.axes), self.iterations, self.tolerance)
+        group = state.groups.setdefault(_series(frame), [])
+        group.append(_Linear(frame=frame, noise=noise, images=images))
+        if len(group) == (self.frames if self.weight else 1):
+            yield from self._leave(state.groups.pop(_series(frame)), scan)
+
+    def _leave(self, group: list["_Linear"], scan: Scan) -> Iterator[CoilImage]:
+        images = torch.stack([each.images for each in group], 1)
+        how = f"kernel={self.kernel} weight={self.weight:g}"
+        if len(group) > 1:
+            how += f" frames={len(group)} temporal={self.temporal:g}"
+        notes: dict[str, str] = {"ScansideSpirit": how}
         if self.weight:
-            level = self.weight * math.sqrt(float(frame.sampled.float().mean()))
-            wavelet = Wavelet(name=self.wavelet, levels=self.levels)
-            images = way.shrink(images, wavelet, level / way.bound, self.iterations)
+            share = sum(float(each.frame.sampled.float().mean()) for each in group) / len(group)
+            sparsity = Sparsity(
+                wavelet=Wavelet(name=self.wavelet, levels=self.levels), temporal=self.temporal
+            )
+            ways = [each.noise.consistency for each in group]
+            images = sparse(ways, images, sparsity, self.weight * math.sqrt(share), self.iterations)
             notes["ScansideNoiseOf"] = "linear"
-        depth, height, width = images.shape[1:]
-        head = image_head(frame.head, (depth, height, width), encoding)
-        return CoilImage(data=images * scale, head=head, noise=noise, encoding=source.encoding, notes=notes)
+        for each, found in zip(group, images.unbind(1), strict=True):
+            yield each.answer(found, scan, notes)
 
 
 def _key(frame: Frame) -> Key:
     return frame.source.encoding, frame.slice
+
+
+def _series(frame: Frame) -> tuple[object, ...]:
+    """What frames of one series share: all counters but those of time, and the shape of their lines."""
+    index = frame.head["idx"]
+    counters = tuple(int(index[name]) for name in ("slice", "set", "contrast", "average"))
+    return (frame.source.encoding, *counters, tuple(frame.data.shape))
 
 
 def _unit(frame: Frame) -> float:
@@ -114,30 +145,59 @@ def _unit(frame: Frame) -> float:
     return math.sqrt(float(frame.sampled.float().mean()) / frame.readout)
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Linear:
+    """A frame and its linear solution, [coil, z, y, x]."""
+
+    frame: Frame
+    noise: ReplicaNoise
+    images: torch.Tensor
+
+    def answer(self, images: torch.Tensor, scan: Scan, notes: Notes) -> CoilImage:
+        """What is given for the frame: coil images in SNR units."""
+        source, scale = self.frame.source, self.noise.scale
+        encoding = scan.encoding(source.encoding)
+        depth, height, width = images.shape[1:]
+        return CoilImage(
+            data=images * scale,
+            head=image_head(self.frame.head, (depth, height, width), encoding),
+            noise=self.noise,
+            encoding=source.encoding,
+            notes={**source.notes, **reach(self.frame.sampled), "ScansideScale": scale, **notes},
+        )
+
+
 @dataclass(eq=False)
 class _State:
-    """What lasts from image to image: the scale of each encoding space, and what the last image needed."""
+    """What lasts from image to image: the scale of each encoding space, and what images have needed."""
 
     scales: dict[int, float] = field(default_factory=dict)
-    last: tuple[Kernel, ReplicaNoise] | None = None
+    groups: dict[tuple[object, ...], list[_Linear]] = field(default_factory=dict)
+    agreement: Agreement | None = None
+    known: list[ReplicaNoise] = field(default_factory=list)
+    """Of the patterns that came with this kernel, the newest last."""
 
     def noise(self, frame: Frame, kernel: Kernel, over: Window, spirit: Spirit) -> ReplicaNoise:
-        """What has to be solved, and its noise; the last frame's while kernel and lines are the same."""
-        if self.last and self.last[0] is kernel and torch.equal(self.last[1].sampled, frame.sampled):
-            return self.last[1]
+        """What has to be solved, and its noise; that of an earlier frame with the same kernel and lines."""
+        _, depth, height, width = frame.data.shape
+        shape = (depth, height, width)
+        if self.agreement is None or self.agreement.field is not kernel or self.agreement.shape != shape:
+            self.agreement, self.known = Agreement(field=kernel, shape=shape), []
+        for each in self.known:
+            if torch.equal(each.sampled, frame.sampled):
+                return each
         missing = frame.sampled == 0
         for axis, span in enumerate((over.k2, over.k1)):
             outside = torch.ones(span.size, dtype=torch.bool)
             outside[span.kept.start : span.kept.stop] = False
             missing = missing & ~(outside[:, None] if axis == 0 else outside)
-        _, depth, height, width = frame.data.shape
         made = ReplicaNoise(
-            consistency=Consistency(field=kernel, shape=(depth, height, width), missing=missing),
+            consistency=Consistency(agreement=self.agreement, missing=missing),
             sampled=frame.sampled,
-            scale=self.scales[frame.source.encoding],
+            scale=self.scales.setdefault(frame.source.encoding, _unit(frame)),
             iterations=spirit.iterations,
             tolerance=spirit.tolerance,
             readout=frame.readout,
         )
-        self.last = kernel, made
+        self.known = [*self.known[1 - PATTERNS :], made]
         return made

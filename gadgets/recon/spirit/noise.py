@@ -36,7 +36,7 @@ class ReplicaNoise:
         total = torch.zeros(weights.shape[1:])
         level = variance(self.sampled).sqrt().float()[..., None]
         for _ in range(REPLICAS):
-            parts = torch.randn(2, len(weights), *self.consistency.shape, generator=generator)
+            parts = torch.randn(2, len(weights), *self.consistency.agreement.shape, generator=generator)
             lines = torch.complex(parts[0], parts[1]) * level
             start = to_image(lines, self.consistency.axes)
             images = self.consistency.solve(start, self.iterations, self.tolerance)

@@ -1,4 +1,4 @@
-"""The missing samples of all coils, by conjugate gradients; and with wavelets, by projected gradients."""
+"""The missing samples of all coils, by conjugate gradients."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,19 +9,15 @@ from gadgets.arrays import to_image, to_kspace
 from gadgets.kspace.coilmaps.eigen import multiply
 from gadgets.kspace.coilmaps.espirit import Field
 from gadgets.recon.sense.gradients import conjugate
-from gadgets.recon.sparse.wavelet import Wavelet
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Consistency:
-    """(G - I)^H (G - I) over the image, and which lines it may make. Coil images are [coil, z, y, x]."""
+class Agreement:
+    """(G - I)^H (G - I) over the image, G the kernel. Coil images are [coil, z, y, x]."""
 
     field: Field
     shape: tuple[int, int, int]
     """(z, y, x)."""
-
-    missing: torch.Tensor
-    """bool, [k2, k1]: lines to be made."""
 
     @cached_property
     def planes(self) -> torch.Tensor:
@@ -39,14 +35,27 @@ class Consistency:
         """What no eigenvalue exceeds: the greatest sum of magnitudes in a column."""
         return float(self.planes.abs().sum(1).max())
 
-    @property
-    def axes(self) -> tuple[int, ...]:
-        """Those along which lines are missing."""
-        return (-3, -2) if self.shape[0] > 1 else (-2,)
-
     def inconsistency(self, images: torch.Tensor) -> torch.Tensor:
         """(G - I)^H (G - I) x."""
         return multiply(self.planes, images.flatten(1)).reshape(images.shape)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Consistency:
+    """Agreement with the kernel, of images of which some lines were acquired and the others may be made."""
+
+    agreement: Agreement
+    missing: torch.Tensor
+    """bool, [k2, k1]: lines to be made."""
+
+    @property
+    def axes(self) -> tuple[int, ...]:
+        """Those along which lines are missing."""
+        return (-3, -2) if self.agreement.shape[0] > 1 else (-2,)
+
+    def inconsistency(self, images: torch.Tensor) -> torch.Tensor:
+        """(G - I)^H (G - I) x."""
+        return self.agreement.inconsistency(images)
 
     def made(self, images: torch.Tensor) -> torch.Tensor:
         """The part of coil images that lies on missing lines."""
@@ -63,16 +72,3 @@ class Consistency:
             return self.made(self.inconsistency(found))
 
         return images + conjugate(apply, right, (0, 1, 2), iterations=iterations, tolerance=tolerance)
-
-    def shrink(
-        self, images: torch.Tensor, wavelet: Wavelet, threshold: float, iterations: int
-    ) -> torch.Tensor:
-        """Fewer wavelet coefficients, common to all coils, for consistent images; acquired lines stay."""
-        acquired = images - self.made(images)
-        generator = torch.Generator().manual_seed(0)
-        for _ in range(iterations):
-            moved = images - self.inconsistency(images) / self.bound
-            at = torch.randint(0, 2**wavelet.levels, (2,), generator=generator).tolist()
-            shrunk = wavelet.shrink(moved, threshold, (at[0], at[1]), joint=True)
-            images = acquired + self.made(shrunk)
-        return images

@@ -8,9 +8,11 @@ import torch
 from gadgets.arrays import to_image, to_kspace
 from gadgets.data import CoilImage, Reference
 from gadgets.errors import DataError
+from gadgets.recon.sparse.wavelet import Wavelet
 from gadgets.recon.spirit import Spirit
 from gadgets.recon.spirit.kernel import calibrate
-from gadgets.recon.spirit.solve import Consistency
+from gadgets.recon.spirit.shrink import Sparsity
+from gadgets.recon.spirit.solve import Agreement, Consistency
 
 LINES = 20
 
@@ -70,7 +72,7 @@ def test_without_noise_the_missing_lines_come_back(phantom, acceleration):
 def test_the_solution_is_the_least_inconsistent_one(phantom, white):
     field = calibrate(phantom.lines[:, None, 14:34, 6:26], 5, 0.01)
     missing = (phantom.pattern(2) == 0)[None]
-    way = Consistency(field=field, shape=(1, 48, 32), missing=missing)
+    way = Consistency(agreement=Agreement(field=field, shape=(1, 48, 32)), missing=missing)
     start = to_image((phantom.lines * ~missing[0, :, None])[:, None], (-2, -1))
     found = way.solve(start, 400, 1e-6)
     gradient = way.made(way.inconsistency(found))
@@ -91,6 +93,58 @@ def test_wavelets_common_to_the_coils_lower_the_error_of_noisy_images(phantom, w
     assert error(sparse.data[:, 0], truth) < 0.9 * error(linear.data[:, 0], truth)
     assert sparse.notes["ScansideNoiseOf"] == "linear"
     assert "ScansideNoiseOf" not in linear.notes
+
+
+def beating(phantom, white, frames):
+    """A series with an ellipse that grows and shrinks, its noisy lines, and a reference of all frames."""
+    y, x = phantom.grid()
+    radii = 0.12 + 0.04 * torch.cos(2 * math.pi * torch.arange(frames) / 8)
+    pools = (y[None] - 0.1) ** 2 + x[None] ** 2 < radii[:, None, None] ** 2
+    truth = phantom.object + 50.0 * pools
+    lines = [to_kspace(image * phantom.maps, (-2, -1)) + 3 * white(6, 48, 32) for image in truth]
+    patterns = [phantom.pattern(3, offset=number % 3) for number in range(frames)]
+    series = [phantom.kspace(*each) for each in zip(lines, patterns, strict=True)]
+    return truth, [phantom.reference(torch.stack(lines).mean(0), LINES), *series]
+
+
+def test_frames_that_share_their_coefficients_are_nearer_to_the_truth(phantom, white):
+    truth, items = beating(phantom, white, 9)
+    found = {}
+    for number in (1, 4, 9):
+        images = run(
+            items, phantom.scan(3), weight=1.0, wavelet="db1", levels=1, frames=number, iterations=20
+        )
+        found[number] = torch.stack([each.data[:, 0] / each.notes["ScansideScale"] for each in images])
+        assert [each.notes["ScansideSpirit"].partition("frames=")[2] for each in images] == (
+            {1: [""] * 9, 4: ["4 temporal=5"] * 8 + [""], 9: ["9 temporal=5"] * 9}[number]
+        )
+    seen = truth[:, None] * phantom.maps
+    errors = {number: error(images, seen) for number, images in found.items()}
+    assert errors[9] < 0.8 * errors[1] and errors[4] < 0.85 * errors[1]
+    change = error(found[9] - found[9].mean(0), seen - seen.mean(0))
+    assert change < 0.8 * error(found[1] - found[1].mean(0), seen - seen.mean(0))
+
+
+def test_frames_of_different_slices_are_never_made_sparse_together(phantom, white):
+    lines = phantom.lines + 3 * white(6, 48, 32)
+    other = 0.5 * phantom.lines.flip(-1) + 3 * white(6, 48, 32)
+    sampled = phantom.pattern(3, LINES)
+    slices = [(lines, 0), (other, 1)]
+    references = [phantom.reference(each, LINES, number) for each, number in slices]
+    frames = [phantom.kspace(each, sampled, number) for each, number in slices]
+    both = run([*references, *frames, *frames], phantom.scan(3), weight=2.0, frames=2, iterations=5)
+    alone = run([references[1], frames[1], frames[1]], phantom.scan(3), weight=2.0, frames=2, iterations=5)
+    assert [int(each.head["slice"]) for each in both] == [0, 0, 1, 1]
+    torch.testing.assert_close(both[2].data, alone[0].data)
+
+
+def test_with_thresholds_of_nothing_a_series_stays_what_it_was(white):
+    series = white(3, 5, 1, 16, 12)
+    still = Sparsity(wavelet=Wavelet(name="db2", levels=2), temporal=5.0)
+    generator = torch.Generator().manual_seed(1)
+    for number in (5, 4, 1):
+        some = series[:, :number]
+        torch.testing.assert_close(still.shrink(some, 0.0, generator), some, atol=1e-5, rtol=1e-5)
 
 
 def test_the_noise_of_the_linear_image_is_that_of_other_replicas(phantom, white):
