@@ -26,6 +26,7 @@ NAMES = (
     "skyra",
     "ingest",
     "tls",
+    "viewers",
     "cartesian_speed",
     "cartesian_truth",
     "partial_truth",

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -98,3 +99,18 @@ def test_the_settings_of_compose_can_be_read():
 
     (archive,) = read_settings({}, DOCKER / "scanside.toml").archives
     assert (archive.host, archive.port) == ("orthanc", 4242)
+
+
+def test_the_image_has_every_extra_that_serving_on_a_processor_may_need():
+    project = tomllib.loads((DOCKER.parent / "pyproject.toml").read_text())["project"]
+    (listed,) = re.findall(
+        r"pip install -c constraints.txt \"\.\[(.*)\]\"", (DOCKER / "Dockerfile").read_text()
+    )
+    assert set(listed.split(",")) == set(project["optional-dependencies"]) - {"engine", "train"}
+
+
+def test_everything_that_the_image_installs_is_of_the_lock():
+    lines = (DOCKER / "Dockerfile").read_text().replace("\\\n", " ").splitlines()
+    installs = [each for each in lines if "/opt/scanside/bin/pip install" in each]
+    assert len(installs) == 3
+    assert all("/opt/scanside/bin/pip install -c constraints.txt" in each for each in installs)
