@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Literal, get_args
 
 import torch
@@ -73,13 +74,10 @@ class Patient:
 
         ``phase`` of the cardiac cycle, ``breath`` [m]: how far the diaphragm is down from end-expiration.
         """
-        points = plane.points(fine, layers)
-        out = self.torso.labels(points - torch.tensor(self.body)[:, None, None, None], breath)
-        moved = points - torch.tensor(self.moved(breath))[:, None, None, None]
-        near = self.pose.inside(moved)
-        close = near.square().sum(0) <= REACH**2
-        found = labels(near[:, close], self.heart, self.around, self.heart.at(phase))
-        out[close] = torch.where(found == NONE, out[close], found)
+        chest, close, near = _still(self, plane, breath, fine, layers)
+        found = labels(near, self.heart, self.around, self.heart.at(phase))
+        out = chest.clone()
+        out[close] = torch.where(found == NONE, chest[close], found)
         return out
 
     def material(self, plane: Plane, phase: float, breath: float = 0.0, fine: int = 1) -> Material:
@@ -106,6 +104,21 @@ class Patient:
             matrix=matrix,
             thickness=thickness,
         )
+
+
+@lru_cache(maxsize=2)
+def _still(
+    patient: Patient, plane: Plane, breath: float, fine: int, layers: int
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """What the beat does not change: the chest, where the heart may be, and those points in its coordinates.
+
+    Most of the work of a slice, and a gated scan asks for each slice at every moment of the beat.
+    """
+    points = plane.points(fine, layers)
+    chest = patient.torso.labels(points - torch.tensor(patient.body)[:, None, None, None], breath)
+    near = patient.pose.inside(points - torch.tensor(patient.moved(breath))[:, None, None, None])
+    close = near.square().sum(0) <= REACH**2
+    return chest, close, near[:, close]
 
 
 def pose(axis: Vector = AXIS, septum: Vector = SEPTUM) -> Pose:
