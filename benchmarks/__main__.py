@@ -38,6 +38,7 @@ NAMES = (
     "denoise_quality",
     "unrolled_speed",
     "segmentation",
+    "cine_stacks",
     "perfusion_curves",
     "perfusion_bad",
 )
