@@ -48,6 +48,9 @@ class Heart:
     origin: str = "classical"
     """What found it."""
 
+    instead: str = ""
+    """What was asked before, and why its answer is not used."""
+
 
 def find_muscle(series: torch.Tensor, pools: Pools, pixel: float) -> Heart:
     """The muscle in a registered first pass, float32 [frame, y, x]; ``pixel`` [m]."""
@@ -77,7 +80,7 @@ def find_muscle(series: torch.Tensor, pools: Pools, pixel: float) -> Heart:
         center=middle,
         insertions=insertions(right, left | muscle, middle),
     )
-    return Heart(**{**vars(found), "reasons": tuple(_judged(found, series, pixel))})
+    return Heart(**{**vars(found), "reasons": tuple(judged(found, series, pixel))})
 
 
 def _evidence(
@@ -162,7 +165,7 @@ def insertions(
     return ends[0], ends[1]
 
 
-def _judged(heart: Heart, series: torch.Tensor, pixel: float) -> list[str]:
+def judged(heart: Heart, series: torch.Tensor, pixel: float) -> list[str]:
     """What speaks against the contours."""
     said = []
     area = float(heart.muscle.sum()) * pixel**2

@@ -72,7 +72,7 @@ def find_pools(series: torch.Tensor, times: torch.Tensor, pixel: float, near: Ne
     right, left = _split(candidates, rise, arrival, fall, pixel)
     left = filled(left)
     when = tuple(float(arrival[each].median()) if bool(each.any()) else torch.nan for each in (right, left))
-    reasons = tuple(_judged(series, left, right, (when[0], when[1]), pixel))
+    reasons = tuple(judged(series, left, right, (when[0], when[1]), pixel))
     return Pools(left=left, right=right & ~left, arrival=(when[0], when[1]), reasons=reasons)
 
 
@@ -172,7 +172,7 @@ def _whole(seed: torch.Tensor, rise: torch.Tensor, arrival: torch.Tensor) -> tor
     return mask
 
 
-def _judged(
+def judged(
     series: torch.Tensor, left: torch.Tensor, right: torch.Tensor, arrival: tuple[float, float], pixel: float
 ) -> list[str]:
     """What speaks against the answer, each with what was found and what was expected."""
@@ -203,6 +203,16 @@ def _judged(
             f"no first pass: the blood falls by {100 * fall:.0f} % behind its peak, expected at least 20 %"
         )
     return said
+
+
+def halfway(series: torch.Tensor, times: torch.Tensor, mask: torch.Tensor) -> float:
+    """When the mean of a mask has half of its rise [s]; not-a-number where the mask is empty."""
+    if not bool(mask.any()):
+        return torch.nan
+    curve = smoothed(series[:, inside(mask)].mean(1), 0.8)
+    base = curve[: max(1, min(5, int(curve.argmax())))].mean()
+    above = curve >= base + (curve.max() - base) / 2
+    return float(times[int(above.to(torch.uint8).argmax())])
 
 
 def inside(mask: torch.Tensor) -> torch.Tensor:

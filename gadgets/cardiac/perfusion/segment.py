@@ -1,11 +1,13 @@
-"""Muscle, blood and segments in each slice. The classical path; a network may take its place."""
+"""Muscle, blood and segments in each slice: by a network where its gate passes, else by arrival times."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Annotated
 
 import numpy as np
 import torch
+from pydantic import Field
 
 from gadgets.cardiac.perfusion.item import FirstPass, Frames, Slice
 from gadgets.cardiac.perfusion.place import LATER, around, heart_in
@@ -27,17 +29,31 @@ FRONT = np.array([0.0, -1.0, 0.6])
 class SegmentMyocardium(Gadget):
     """Find blood and muscle in each slice, the insertion of the right ventricle, and the AHA segments.
 
-    Which of the two insertions is the anterior one is decided by the slice's orientation in the patient.
+    By a network for short-axis slices where its answer passes a gate, else by arrival times and contours, with
+    a flag that says why. Which insertion is the anterior one is decided by the slice's orientation.
     """
+
+    model: Annotated[str, Field(pattern=r"^[a-z0-9-]*$")] = "short-axis"
+    """One of ``scanside models list``; empty: arrival times and contours alone."""
+
+    backend: Annotated[str, Field(pattern=r"^[a-z0-9_-]+$")] = "torch"
+    """What runs it."""
 
     def process(self, stream: Iterable[FirstPass], scan: Scan) -> Iterator[FirstPass]:
         """The first pass with its hearts."""
         for item in stream:
             done, refused, flags = [], list(item.refusals), list(item.flags)
             for number, one in enumerate(item.slices):
-                heart = chosen(one.frames, (partial(classical, near=near(one.frames, item)),))
+                where = near(one.frames, item)
+                by_network = partial(networked, model=self.model, backend=self.backend, near=where)
+                paths = [by_network] if self.model else []
+                heart = chosen(one.frames, [*paths, partial(classical, near=where)])
                 said = [f"slice {number + 1}: {reason}" for reason in heart.reasons]
                 done.append(_segmented(one, heart))
+                if heart.instead:
+                    flags.append(
+                        f"slice {number + 1}: {heart.origin} contours instead of the {heart.instead}"
+                    )
                 if heart.insertions is None or not bool(heart.muscle.any()):
                     refused += said or [f"slice {number + 1}: no muscle found"]
                 else:
@@ -48,14 +64,15 @@ class SegmentMyocardium(Gadget):
 def chosen(frames: Frames, segmenters: Iterable[Segmenter]) -> Heart:
     """The first answer that its gate passes; else the last one, with its reasons."""
     pixel = (frames.pixel[0] * frames.pixel[1]) ** 0.5
-    heart = None
+    heart, before = None, ""
     for segmenter in segmenters:
         heart = segmenter(frames.signal[0], frames.times, pixel)
         if not heart.reasons:
             break
+        before = before or f"{heart.origin}: {'; '.join(heart.reasons)}"
     if heart is None:
         raise ValueError("no segmenter")
-    return heart
+    return replace(heart, instead=before if heart.origin not in before else "")
 
 
 def near(frames: Frames, item: FirstPass) -> Near | None:
@@ -64,6 +81,38 @@ def near(frames: Frames, item: FirstPass) -> Near | None:
         return None
     mask = around(frames, heart_in(frames, item.arterial_frames, item.pools))
     return None if mask is None else Near(mask=mask, latest=item.pools.arrival[1] + LATER)
+
+
+def networked(
+    series: torch.Tensor,
+    times: torch.Tensor,
+    pixel: float,
+    *,
+    model: str,
+    backend: str,
+    near: Near | None = None,
+) -> Heart:
+    """By a network, within its envelope."""
+    from models.perfusion.network import find_heart
+    from models.runner import serving, shared
+
+    known = shared(model)
+    facts = {"pixel": 1000 * pixel, "lines": float(series.shape[-2]), "columns": float(series.shape[-1])}
+    pools = find_pools(series, times, pixel, near)
+    if faults := known.card.envelope.leaves(facts):
+        nothing = torch.zeros_like(pools.left)
+        reasons = tuple(f"outside of the model's envelope: {each}" for each in faults)
+        return Heart(
+            left=nothing,
+            muscle=nothing,
+            right=nothing,
+            center=(0.0, 0.0),
+            insertions=None,
+            reasons=reasons,
+            origin="network",
+        )
+    runs = serving(known, backend)[0]
+    return find_heart(lambda batch: runs.infer((batch,)), series, times, pixel, pools)
 
 
 def classical(series: torch.Tensor, times: torch.Tensor, pixel: float, near: Near | None = None) -> Heart:

@@ -1,0 +1,87 @@
+"""The heart in a first pass by the network for short-axis slices, and what is against its answer.
+
+The network knows one image, no bolus: it is shown the brightest that each pixel becomes, in which both
+ventricles are bright at once. What it says of the blood must then hold in time: the bolus fills its right
+cavity, and its left one as much later as the lungs take.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from models.cardiac.gate import roundness
+from models.cardiac.segment import Network, Segmented, segment
+from models.cardiac.tidy import CAVITY, MUSCLE, RIGHT, enclosed
+from models.perfusion.muscle import Heart, insertions
+from models.perfusion.muscle import judged as against_muscle
+from models.perfusion.pools import Pools, halfway
+from models.perfusion.pools import judged as against_blood
+from models.perfusion.regions import center
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What is still believed."""
+
+    disagreement: float = 0.25
+    """1 - Dice of the left ventricle between turned and mirrored looks."""
+
+    round: float = 0.6
+    enclosed: float = 0.75
+    """Part of the cavity's circumference that has muscle."""
+
+
+def find_heart(
+    network: Network, series: torch.Tensor, times: torch.Tensor, pixel: float, pools: Pools
+) -> Heart:
+    """The heart in a registered first pass, float32 [frame, y, x], at ``times`` [s]; ``pixel`` [m].
+
+    ``pools``, from arrival times, lend a right ventricle where the network sees none.
+    """
+    found = segment(network, series.amax(0)[None, None], 1000 * pixel)
+    left, muscle, right = (torch.from_numpy(found.labels[0, 0] == each) for each in (CAVITY, MUSCLE, RIGHT))
+    if not bool(left.any()) or not bool(muscle.any()):
+        said = ("the network found no left ventricle",)
+        return Heart(
+            left=left,
+            muscle=muscle,
+            right=right,
+            center=(0.0, 0.0),
+            insertions=None,
+            reasons=said,
+            origin="network",
+        )
+    right = right if bool(right.any()) else pools.right & ~left & ~muscle
+    middle = center(left)
+    heart = Heart(
+        left=left,
+        muscle=muscle,
+        right=right,
+        center=middle,
+        insertions=insertions(right, left | muscle, middle),
+        origin="network",
+    )
+    when = halfway(series, times, right), halfway(series, times, left)
+    reasons = (
+        *_shape(found),
+        *against_blood(series, left, right, when, pixel),
+        *against_muscle(heart, series, pixel),
+    )
+    return Heart(**{**vars(heart), "reasons": reasons})
+
+
+def _shape(found: Segmented, limits: Limits | None = None) -> list[str]:
+    limits, labels = limits or Limits(), found.labels[0, 0]
+    closed = enclosed(labels == CAVITY, labels == MUSCLE)
+    shape = roundness(np.isin(labels, (CAVITY, MUSCLE)))
+    said = []
+    if found.disagreement > limits.disagreement:
+        said.append(
+            f"looks at the image differ by {found.disagreement:.2f}, expected at most {limits.disagreement}"
+        )
+    if closed < limits.enclosed:
+        said.append(f"muscle around {closed:.0%} of the cavity, expected at least {limits.enclosed:.0%}")
+    if shape < limits.round:
+        said.append(f"the section's axes are as 1 to {shape:.2f}, expected at least {limits.round}")
+    return said
