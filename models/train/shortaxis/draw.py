@@ -17,7 +17,7 @@ from models.train.shortaxis.tissue import Part
 SIZE = 128
 """Pixels of a slice along each side."""
 
-FINE = 160
+FINE = 176
 """Points that it is laid out on."""
 
 LAYERS = 3
@@ -32,6 +32,9 @@ class Drawn:
 
     labels: torch.Tensor
     """uint8 [y, x]."""
+
+    pixel: float
+    """Side of a pixel [mm]."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +63,8 @@ def draw(random: Random) -> Drawn:
     if box:
         at = _section(random, u[box], v[box], heart, view)
         labels[box] = layout.paint(layers[:, *box], at, heart)
-    return Drawn(image=render(layers, depth, random, SIZE, view.fov), labels=_coarse(labels))
+    image = render(layers, depth, random, SIZE, view.fov)
+    return Drawn(image=image, labels=_coarse(labels), pixel=view.fov / SIZE)
 
 
 def _box(u: torch.Tensor, v: torch.Tensor, reach: float) -> tuple[slice, slice] | None:
@@ -98,10 +102,10 @@ def _view(random: Random) -> _View:
     turn = random.normal(0, 0.35) if usual else random.uniform(0, 2 * math.pi)
     tilt, towards = math.tan(random.normal(0, 0.12)), random.uniform(0, 2 * math.pi)
     kind = random.random()
-    ranges = (0.05, 0.95) if kind < 0.62 else (0.88, 1.12) if kind < 0.78 else (1.0, 1.5)
+    ranges = (0.05, 0.95) if kind < 0.56 else (0.85, 1.12) if kind < 0.76 else (1.0, 1.5)
     low, high = ranges if kind < 0.93 else (-0.5, 0.05)
     return _View(
-        fov=SIZE * logarithmic(random, 0.95, 1.8),
+        fov=SIZE * logarithmic(random, 1.1, 1.9),
         centre=(random.uniform(-0.28, 0.28), random.uniform(-0.28, 0.28)),
         turn=turn,
         mirror=bool(not usual and random.random() < 0.5),

@@ -6,15 +6,17 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from models.nets.segmenter import MULTIPLE, Segmenter
+from models.nets.segmenter import Segmenter
 from models.train.machine import Machine, Pace
 from models.train.shortaxis import corpus
-from models.train.shortaxis.corpus import Slices
 from models.train.shortaxis.recipe import SegmentationRecipe
 from models.train.state import State, rate
 
 Tell = Callable[[int, float], None]
 """Hears of each step and its loss."""
+
+Judged = tuple[torch.Tensor, torch.Tensor]
+"""Windows, float32 [slice, 1, y, x], and labels, int64 [slice, y, x]."""
 
 EVERY = 100
 """Steps between checkpoints, each with its judgement."""
@@ -35,8 +37,7 @@ def train(
         return state.smooth.eval()
     judges = judging(recipe)
     pace = Pace(recipe.steps, state.step, machine.deadline)
-    for slices in _endless(recipe, folder, state.step):
-        images, labels = (part.to(machine.device) for part in slices)
+    for images, labels in _endless(recipe, folder, state.step, machine.device):
         loss = _learn(state, recipe, images, labels, pace.at(state.step))
         if tell:
             tell(state.step, float(loss))
@@ -55,25 +56,21 @@ def loss_of(scores: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     both = (chances * truth).sum((0, 2, 3))[1:]
     all_ = (chances + truth).sum((0, 2, 3))[1:]
     dice = ((2 * both + 1) / (all_ + 1)).mean()
-    weight = torch.tensor([0.8, 1.2, 1.2, 1.2])
-    return torch.nn.functional.cross_entropy(scores, labels, weight) + 1 - dice
+    return torch.nn.functional.cross_entropy(scores, labels) + 1 - dice
 
 
-def judging(recipe: SegmentationRecipe) -> Slices:
-    """The slices to judge by, on pixels as in training; other seeds than any corpus has."""
+def judging(recipe: SegmentationRecipe) -> Judged:
+    """The windows to judge by; other seeds than any corpus has."""
     random = np.random.default_rng([recipe.seed, 2**31])
-    images, labels = corpus.scaled(corpus.slices(random, JUDGED), sum(corpus.SCALES) / 2)
-    fill = -images.shape[-1] % MULTIPLE
-    pad = torch.nn.functional.pad
-    return pad(images, (0, fill, 0, fill)), pad(labels, (0, fill, 0, fill))
+    return corpus.centred(corpus.slices(random, JUDGED), recipe.window)
 
 
-def judge(model: Segmenter, slices: Slices) -> list[float]:
-    """Dice of each class over all slices."""
-    images, labels = slices[0][:, None], slices[1]
+def judge(model: Segmenter, windows: Judged) -> list[float]:
+    """Dice of each class over all windows."""
+    images, labels = windows
     model.eval()
     with torch.inference_mode():
-        parts = torch.split(images.float(), 16)
+        parts = torch.split(images, 16)
         found = torch.cat(
             [model(part.contiguous(memory_format=torch.channels_last)).argmax(1) for part in parts]
         )
@@ -87,7 +84,7 @@ def dice(one: torch.Tensor, other: torch.Tensor) -> float:
 
 
 def _endless(
-    recipe: SegmentationRecipe, folder: Path, done: int
+    recipe: SegmentationRecipe, folder: Path, done: int, device: torch.device
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """Batches from ``done`` steps on: shard after shard in an order that the seed and the pass give."""
     each = corpus.SHARD // recipe.batch
@@ -96,7 +93,7 @@ def _endless(
         turn, place = divmod(step // each, recipe.shards)
         order = np.random.default_rng([recipe.seed, 1, turn]).permutation(recipe.shards)
         random = np.random.default_rng([recipe.seed, 2, step])
-        shard = corpus.load(folder / "corpus", int(order[place]))
+        shard = corpus.load(folder / "corpus", int(order[place]), device)
         for batch in corpus.batches(shard, recipe.batch, recipe.window, random):
             step += 1
             if step > done:

@@ -72,6 +72,9 @@ class Heart:
 
     vessel_wall: float
     trabeculae: float
+    sponge: float
+    """Width of the layer of trabeculae within the wall, at mid height."""
+
     papillary: tuple[Disc, ...]
     """In units of the cavity's radius."""
 
@@ -111,22 +114,23 @@ def logarithmic(random: Random, low: float, high: float) -> float:
 
 def draw_heart(random: Random) -> Heart:
     """A random heart at a random moment of its cycle."""
-    cavity, wall = logarithmic(random, 10, 42), logarithmic(random, 4.5, 15)
+    cavity = logarithmic(random, 9, 40)
+    muscle = wall(cavity, logarithmic(random, 500, 2200))
     thick = [(order, random.normal(0, 0.12 / order), random.uniform(0, 6.3)) for order in (1, 2, 3)]
     if random.random() < 0.2:
-        wall *= random.uniform(1.0, 1.6)
+        muscle *= random.uniform(1.0, 1.6)
         thick.append((1, random.uniform(0.1, 0.5), math.pi + random.normal(0, 0.6)))
     elif random.random() < 0.2:
         thick.append((1, random.uniform(0.1, 0.5), random.uniform(0, 6.3)))
-    radius = cavity + wall
+    radius = cavity + muscle
     length = float(np.clip(radius * random.uniform(1.9, 3.0), 45, 120))
     right = math.sqrt(radius * random.uniform(17, 45))
     return Heart(
         radius=radius,
         length=length,
-        wall=wall,
+        wall=muscle,
         widest=random.uniform(0.55, 0.85),
-        closed=min(wall * random.uniform(0.5, 1.1) / length, 0.3),
+        closed=min(muscle * random.uniform(0.5, 1.1) / length, 0.3),
         narrowing=random.uniform(0.0, 0.25),
         outline=tuple(
             (order, random.normal(0, size), random.uniform(0, 6.3))
@@ -141,11 +145,17 @@ def draw_heart(random: Random) -> Heart:
         above=_above(random, radius),
         vessel_wall=random.uniform(0.8, 2.5),
         trabeculae=random.uniform(0.0, 0.3),
-        papillary=_papillary(random),
+        sponge=random.uniform(0.5, 4.0) if random.random() < 0.65 else 0.0,
+        papillary=_papillary(random, cavity),
         fat=random.uniform(0, 9),
         fluid=random.uniform(1, 8) if random.random() < 0.12 else 0.0,
         gap=(random.uniform(0.85, 1.05), math.pi + random.normal(0.5, 0.5), random.uniform(0.2, 0.8)),
     )
+
+
+def wall(cavity: float, section: float) -> float:
+    """Thickness around a cavity's radius: a beat keeps the muscle's ``section`` [mm^2]."""
+    return float(np.clip(math.sqrt(cavity**2 + section / math.pi) - cavity, 3.5, 18))
 
 
 def _right(random: Random, radius: float, size: float) -> tuple[Disc, ...]:
@@ -184,12 +194,13 @@ def _above(random: Random, radius: float) -> tuple[tuple[Disc, float], ...]:
     return tuple(found)
 
 
-def _papillary(random: Random) -> tuple[Disc, ...]:
+def _papillary(random: Random, cavity: float) -> tuple[Disc, ...]:
+    """They keep their size in a beat: in a small cavity they fill much of it and lean on the wall."""
     found = []
     for angle in (0.9, -0.9, 0.2):
-        if random.random() < (0.75 if abs(angle) > 0.5 else 0.25):
-            turn, reach = random.normal(angle, 0.3), random.uniform(0.45, 0.9)
-            half = random.uniform(0.08, 0.26), random.uniform(0.08, 0.2)
+        if random.random() < (0.8 if abs(angle) > 0.5 else 0.3):
+            turn, reach = random.normal(angle, 0.3), random.uniform(0.45, 0.95)
+            half = tuple(min(random.uniform(1.5, most) / cavity, 0.45) for most in (7.0, 5.5))
             centre = reach * math.cos(turn), reach * math.sin(turn)
-            found.append(Disc(centre=centre, half=half, turn=turn))
+            found.append(Disc(centre=centre, half=(half[0], half[1]), turn=turn))
     return tuple(found)

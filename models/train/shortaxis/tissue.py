@@ -43,7 +43,7 @@ BALANCED = {
     Part.SPLEEN: (0.2, 0.9),
     Part.VESSEL: (0.6, 1.4),
     Part.LEFT_BLOOD: (1.0, 1.0),
-    Part.MYOCARDIUM: (0.2, 0.6),
+    Part.MYOCARDIUM: (0.12, 0.6),
     Part.RIGHT_BLOOD: (0.75, 1.15),
     Part.ATRIUM: (0.7, 1.2),
     Part.ROOT: (0.7, 1.2),
@@ -83,7 +83,7 @@ def intensities(random: Random) -> torch.Tensor:
         values[Part.MYOCARDIUM] = random.uniform(0.55, 0.85)
     near = values[Part.MYOCARDIUM]
     values[Part.RIGHT_WALL] = near * random.uniform(0.8, 1.2)
-    values[Part.TRABECULA] = near * random.uniform(0.8, 1.5)
+    values[Part.TRABECULA] = near + (values[Part.LEFT_BLOOD] - near) * random.uniform(-0.1, 0.55)
     if kind <= 0.88 and random.random() < 0.6:
         values[Part.MUSCLE] = near * random.uniform(0.7, 1.2)
     return values

@@ -8,6 +8,7 @@ from models.nets.segmenter import Segmenter, SegmenterDesign
 from models.train.shortaxis import corpus
 from models.train.shortaxis.draw import SIZE, draw
 from models.train.shortaxis.loop import dice, loss_of
+from models.train.shortaxis.shape import wall
 
 
 @pytest.fixture(scope="module")
@@ -37,15 +38,38 @@ def test_equal_seeds_draw_equal_slices(drawn):
     assert torch.equal(again.labels, drawn[0].labels)
 
 
-def test_windows_keep_each_label_on_its_pixel():
+@pytest.fixture(scope="module")
+def random_labels():
     labels = torch.randint(
         0, 4, (8, SIZE, SIZE), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
     )
-    images = (labels + 1).half()
-    ((seen, taught), *_) = corpus.batches(*((images, labels), 8, 64, np.random.default_rng(1)))
+    return (labels + 1).half(), labels, torch.linspace(1.2, 1.8, 8)
+
+
+def test_windows_keep_each_label_on_its_pixel(random_labels):
+    ((seen, taught), *_) = corpus.batches(random_labels, 8, 64, np.random.default_rng(1))
     assert seen.shape == (8, 1, 64, 64)
     high, low = (float(seen[:, 0][taught == label].mean()) for label in (3, 0))
     assert high > low + 0.2
+
+
+def test_a_window_has_the_pixels_that_networks_see(random_labels):
+    images, labels, pixels = random_labels
+    labels = torch.zeros_like(labels)
+    for label, pixel in zip(labels, pixels.tolist(), strict=True):
+        half = round(24 / pixel)
+        label[40 - half : 40 + half, 60 - half : 60 + half] = 1
+    taught = corpus.centred((images, labels, pixels), 64)[1]
+    for window in taught:
+        assert int(window.sum()) == pytest.approx((48 / corpus.PIXEL) ** 2, rel=0.1)
+        assert window.nonzero().float().mean(0).tolist() == pytest.approx([31.5, 31.5], abs=1)
+
+
+def test_small_cavities_have_thick_walls_of_the_same_section():
+    wide, narrow = (wall(cavity, 1200.0) for cavity in (26.0, 14.0))
+    for cavity, thick in ((26.0, wide), (14.0, narrow)):
+        assert np.pi * ((cavity + thick) ** 2 - cavity**2) == pytest.approx(1200)
+    assert narrow > 1.4 * wide
 
 
 def test_the_loss_of_certain_right_scores_is_nothing_and_of_wrong_ones_much():
