@@ -29,8 +29,8 @@ FRONT = np.array([0.0, -1.0, 0.6])
 class SegmentMyocardium(Gadget):
     """Find blood and muscle in each slice, the insertion of the right ventricle, and the AHA segments.
 
-    By a network for short-axis slices where its answer passes a gate, else by arrival times and contours, with
-    a flag that says why. Which insertion is the anterior one is decided by the slice's orientation.
+    By a network for short-axis slices where its answer passes a gate, else by arrival times and contours,
+    with a flag that says why. Which insertion is the anterior one is decided by the slice's orientation.
     """
 
     model: Annotated[str, Field(pattern=r"^[a-z0-9-]*$")] = "short-axis"
