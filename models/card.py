@@ -55,6 +55,9 @@ class Envelope:
     edge: float = math.inf
     """Lines missing at one end of k-space, over the mean distance of lines: at most so many."""
 
+    frames: tuple[float, float] = (1, math.inf)
+    """Of a series, with other lines each."""
+
     masks: tuple[str, ...] = ()
     """Patterns of lines, in words."""
 
@@ -64,7 +67,7 @@ class Envelope:
     def leaves(self, facts: Mapping[str, float]) -> list[str]:
         """What of a scan's facts (by field) lies outside: name, found, expected."""
         faults = []
-        for name in ("acceleration", "signal", "coils", "lines", "columns"):
+        for name in ("acceleration", "signal", "coils", "lines", "columns", "frames"):
             low, high = getattr(self, name)
             if name in facts and not low <= facts[name] <= high:
                 faults.append(f"{name} {facts[name]:.4g}, expected {low:g} to {high:g}")

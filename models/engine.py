@@ -12,11 +12,12 @@ from models import places
 from models.backends import trt
 from models.export import export, kept
 from models.export import fault as unfit
+from models.forms import Form
 from models.precision import TOLERANCE
 from models.zoo import Model
 
 
-def facts(library: str, precision: str) -> dict[str, str]:
+def facts(form: Form, library: str, precision: str) -> dict[str, str]:
     """What else than the model an engine depends on: library, device, driver, precision, profiles."""
     device, ability, driver = "none", "none", "none"
     if torch.cuda.is_available():
@@ -28,7 +29,7 @@ def facts(library: str, precision: str) -> dict[str, str]:
         "capability": ability,
         "cuda": driver,
         "precision": precision,
-        "profiles": f"{trt.LINES} {trt.COLUMNS} {trt.BATCH}",
+        "profiles": f"{trt.LINES[: form.profiles]} {form.columns} {form.batch}",
     }
 
 
@@ -47,7 +48,7 @@ def engine(model: Model, library: str = "tensorrt_rtx", precision: str = "fp32")
         report = json.dumps({"layers": layers, "tolerance": TOLERANCE[precision]}, indent=1)
         source.with_suffix(f".{library}.json").write_text(report)
 
-    return cached(places.engines(), source, facts(library, precision), make)
+    return cached(places.engines(), source, facts(model.form, library, precision), make)
 
 
 def cached(

@@ -22,6 +22,15 @@ class Form:
     example: Callable[[int, tuple[int, int], int], Inputs]
     """Of a batch, a shape (y, x) and a seed."""
 
+    profiles: int = 5
+    """So many of the ranges of lines that engines have profiles for."""
+
+    columns: tuple[int, int, int] = (64, 192, 512)
+    """Least, best and greatest side along x of an engine's images."""
+
+    batch: tuple[int, int, int] = (1, 1, 32)
+    """The same of batches."""
+
     @property
     def names(self) -> tuple[str, ...]:
         """Of the inputs, in order."""
@@ -50,6 +59,15 @@ def unrolled(batch: int = 1, shape: tuple[int, int] = (32, 24), seed: int = 0) -
     return linear, adjoint, matrix, torch.ones(batch, 1, height, width)
 
 
+def frames(batch: int = 1, shape: tuple[int, int] = (32, 24), seed: int = 0) -> Inputs:
+    """The same of a series of ``batch`` frames that have other lines in turn."""
+    start, adjoint, matrix, sd = unrolled(batch, shape, seed)
+    height = shape[0]
+    other = torch.cat([torch.eye(height), torch.zeros(height, height)], 1).expand_as(matrix) / 2
+    matrices = torch.stack([other if frame % 2 else matrix for frame in range(batch)])
+    return start, adjoint, matrices, sd
+
+
 def denoising(batch: int = 1, shape: tuple[int, int] = (32, 24), seed: int = 0) -> Inputs:
     """A random image and a noise map."""
     generator = torch.Generator().manual_seed(seed)
@@ -69,6 +87,13 @@ MAP: tuple[Axis, ...] = ("n", 1, "y", "x")
 
 UNROLLED = Form(
     axes={"linear": IMAGE, "adjoint": IMAGE, "matrix": ("x", "y", "2y"), "sd": MAP}, example=unrolled
+)
+FRAMES = Form(
+    axes={"start": IMAGE, "adjoint": IMAGE, "matrix": ("n", "x", "y", "2y"), "sd": MAP},
+    example=frames,
+    profiles=2,
+    columns=(64, 128, 192),
+    batch=(1, 25, 32),
 )
 DENOISER = Form(axes={"noisy": IMAGE, "sd": MAP}, example=denoising)
 SEGMENTER = Form(axes={"magnitude": MAP}, example=segmenting)

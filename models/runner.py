@@ -65,10 +65,10 @@ def _engine(model: Model, backend: str, precision: str) -> Backend:
     if not torch.cuda.is_available():
         raise ModelError(f"backend {backend}: torch finds no CUDA device")
     source = _exported(model, None, precision, backend)
-    path, note, _ = engine.where(places.engines(), source, engine.facts(backend, precision))
+    path, note, _ = engine.where(places.engines(), source, engine.facts(model.form, backend, precision))
     if reason := engine.fault(path, note):
         raise ModelError(f"backend {backend}: {reason}: scanside models build {model.card.name}")
-    return Engine(path.read_bytes(), backend, precision)
+    return Engine(path.read_bytes(), model.form, backend, precision)
 
 
 def gate(model: Model, candidate: Backend) -> float:

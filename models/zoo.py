@@ -42,7 +42,10 @@ class Model:
     @property
     def form(self) -> Form:
         """What the network takes."""
-        return FORMS.get(type(self.card.design), forms.UNROLLED)
+        design = self.card.design
+        if isinstance(design, Design) and design.dynamic:
+            return forms.FRAMES
+        return FORMS.get(type(design), forms.UNROLLED)
 
 
 def names() -> list[str]:

@@ -27,11 +27,6 @@ LINES = ((64, 128), (136, 192), (200, 256), (264, 320), (328, 512))
 Images are not padded to the next one: at its edge a network would then give other values than torch does.
 """
 
-COLUMNS = (64, 192, 512)
-"""Least, best and greatest side along x."""
-
-BATCH = (1, 1, 32)
-
 
 def library(name: str) -> Handle:
     """The module of a library. Raises ModelError where it is missing."""
@@ -42,14 +37,15 @@ def library(name: str) -> Handle:
         raise ModelError(f"engines need {name}: {hint}") from error
 
 
-def bucket(lines: int, columns: int) -> int:
+def bucket(form: Form, lines: int, columns: int) -> int:
     """The profile of an image. Raises ModelError for one that is too small or too large."""
-    for place, (least, most) in enumerate(LINES):
-        if least <= lines <= most and COLUMNS[0] <= columns <= COLUMNS[-1]:
+    ranges, wide = LINES[: form.profiles], form.columns
+    for place, (least, most) in enumerate(ranges):
+        if least <= lines <= most and wide[0] <= columns <= wide[-1]:
             return place
     raise ModelError(
-        f"an image has {lines} lines of {columns} pixels, expected {LINES[0][0]} to {LINES[-1][1]} "
-        f"of {COLUMNS[0]} to {COLUMNS[-1]} as engines are built for"
+        f"an image has {lines} lines of {columns} pixels, expected {ranges[0][0]} to {ranges[-1][1]} "
+        f"of {wide[0]} to {wide[-1]} as engines are built for"
     )
 
 
@@ -78,10 +74,12 @@ def build(source: Path, form: Form, name: str = "tensorrt_rtx") -> tuple[bytes, 
     builder, made, parser = network(trt, source, logger)
     config = builder.create_builder_config()
     config.clear_flag(trt.BuilderFlag.TF32)
-    for least, most in LINES:
+    for least, most in LINES[: form.profiles]:
         profile, sides = builder.create_optimization_profile(), (least, most, most)
         for each in form.names:
-            profile.set_shape(each, *(form.shape(each, BATCH[n], sides[n], COLUMNS[n]) for n in range(3)))
+            profile.set_shape(
+                each, *(form.shape(each, form.batch[n], sides[n], form.columns[n]) for n in range(3))
+            )
         config.add_optimization_profile(profile)
     plan = builder.build_serialized_network(made, config)
     if plan is None:
@@ -110,8 +108,9 @@ class Engine:
     Numbers were never compared on a GPU by this project: no machine of it has had one.
     """
 
-    def __init__(self, plan: bytes, name: str, precision: str) -> None:
+    def __init__(self, plan: bytes, form: Form, name: str, precision: str) -> None:
         self.name, self.precision = name, precision
+        self._form = form
         if not torch.cuda.is_available():
             raise ModelError(f"backend {name}: torch finds no CUDA device")
         trt = library(name)
@@ -128,7 +127,7 @@ class Engine:
 
     def infer(self, inputs: Inputs) -> torch.Tensor:
         """The image [batch, 2, y, x]."""
-        place = bucket(*inputs[0].shape[-2:])
+        place = bucket(self._form, *inputs[0].shape[-2:])
         with self._lock:
             return self._run(place, [onto_gpu(part) for part in inputs]).cpu()
 

@@ -5,6 +5,7 @@ import pytest
 from models import engine
 from models.backends import trt
 from models.errors import ModelError
+from models.forms import FRAMES, UNROLLED
 
 FACTS = {"version": "1", "device": "none", "precision": "fp32"}
 
@@ -60,9 +61,11 @@ def test_nothing_but_engine_and_note_is_left(cache, tmp_path):
 
 
 def test_every_side_of_an_image_has_its_profile_or_is_refused():
-    assert [trt.bucket(lines, 64) for lines in (64, 128, 136, 232, 320, 512)] == [0, 0, 1, 2, 3, 4]
+    assert [trt.bucket(UNROLLED, lines, 64) for lines in (64, 128, 136, 232, 320, 512)] == [0, 0, 1, 2, 3, 4]
     with pytest.raises(ModelError, match="an image has 520 lines of 64 pixels, expected 64 to 512"):
-        trt.bucket(520, 64)
+        trt.bucket(UNROLLED, 520, 64)
+    with pytest.raises(ModelError, match="an image has 200 lines of 64 pixels, expected 64 to 192"):
+        trt.bucket(FRAMES, 200, 64)
 
 
 def test_a_missing_library_is_named():

@@ -1,6 +1,6 @@
 """The gadget of unrolled networks: the learned image beside the linear one, or why only the latter."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
@@ -13,6 +13,7 @@ from gadgets.errors import DataError
 from gadgets.gadget import Gadget
 from gadgets.kspace.coilmaps.centre import central
 from gadgets.recon.learned.replicas import sd as sd_of
+from gadgets.recon.learned.series import Member
 from gadgets.recon.learned.serve import Runs, Served
 from gadgets.recon.learned.setting import Setting, foreseen, settle
 from gadgets.recon.sampling import Frame
@@ -20,10 +21,10 @@ from gadgets.recon.sense.answer import answer
 from gadgets.recon.sense.gadget import unit
 from gadgets.recon.sense.pairing import Key, pairs
 from gadgets.scan import Scan
+from models.card import Card
 from models.errors import ModelError
 from models.nets.unrolled import Design
 from models.precision import Precision
-from models.zoo import Model
 
 PATTERNS = 8
 """Patterns of lines, by slice, that are remembered."""
@@ -63,9 +64,9 @@ class Unrolled(Gadget):
         Raises DataError for volumes and where coil maps are missing; for scans outside of the envelope, and
         models that are not as their card says, with ``outside: refuse``.
         """
-        state = _State(gadget=self, scan=scan)
+        state = State(gadget=self, scan=scan)
         for frame, maps in pairs(state.watch(stream)):
-            yield from self._images(frame, maps, state)
+            yield from self._images(state.member(frame, maps), state)
 
     def reconstruct(
         self, setting: Setting, adjoint: torch.Tensor, linear: torch.Tensor, served: Served
@@ -78,51 +79,62 @@ class Unrolled(Gadget):
         if isinstance(loaded, ModelError):
             raise loaded
         design = loaded[0].card.design
-        if not isinstance(design, Design):
-            raise ModelError(f"model {self.model} is for {loaded[0].card.task}, expected an unrolled network")
+        if not isinstance(design, Design) or design.dynamic:
+            raise ModelError(
+                f"model {self.model} is for {loaded[0].card.task}, expected an unrolled network of images"
+            )
         inputs = setting.inputs(adjoint, linear, design)
         return setting.image(served.run(lambda backend: backend.infer(inputs)), adjoint, design)
 
-    def _images(self, frame: Frame, maps: CoilMaps, state: "_State") -> Iterator[Image | Text]:
+    def answers(
+        self, member: Member, image: torch.Tensor | None, notes: Notes, state: "State"
+    ) -> Iterator[Image | Text]:
+        """What leaves of a frame: the learned image [1, y, x], or the linear one where that is None."""
+        frame, setting = member.frame, member.setting
         encoding = state.scan.encoding(frame.source.encoding)
-        setting, fresh = state.setting(frame, maps)
-        lines = frame.data if frame.source.transformed else to_image(frame.data)
-        adjoint = setting.coils.adjoint(setting.window.cut(lines, -2)[:, 0], setting.weights)
-        linear = setting.linear(adjoint)
-        image, notes = state.learned(frame, setting, adjoint, linear)
         if image is None:
             reason = notes["ScansideFallback"]
             yield from state.served.warn(f"linear image in place of the learned one: {reason}")
         yield from state.served.warn_of_backend()
-        scale = state.scales.setdefault(frame.source.encoding, unit(frame, setting.window))
-        common: Notes = {**maps.notes, "ScansideScale": scale}
-        shown = linear if image is None else image
-        yield answer(frame, _whole(setting, shown) * scale, "image", encoding, {**common, **notes})
+        scale = state.scale(member)
+        common: Notes = {**member.maps.notes, "ScansideScale": scale}
+        shown = member.linear if image is None else image
+        yield answer(frame, whole(setting, shown) * scale, "image", encoding, {**common, **notes})
         if self.linear:
             how: Notes = {**common, "ScansideSense": f"tikhonov {setting.linear.weight:.3g}"}
             if image is not None:
-                yield answer(frame, _whole(setting, linear) * scale, "linear", encoding, how)
-            if fresh:
+                yield answer(frame, whole(setting, member.linear) * scale, "linear", encoding, how)
+            if member.fresh:
                 sd = setting.window.image(setting.sd[None, None].to(torch.complex64))[0].real
                 how = {**how, "ScansideNoiseOf": "linear"}
                 yield answer(frame, sd.clamp(min=0) * scale, "noise", encoding, how)
+
+    def _images(self, member: Member, state: "State") -> Iterator[Image | Text]:
+        setting, served = member.setting, state.served
+
+        def again(adjoint: torch.Tensor, linear: torch.Tensor) -> torch.Tensor:
+            return self.reconstruct(setting, adjoint, linear, served)
+
+        image, notes = state.learned(
+            lambda card: outside(card, setting.facts(), member.frame.source.notes),
+            lambda: again(member.adjoint, member.linear),
+        )
+        yield from self.answers(member, image, notes, state)
         if self.replicas and image is not None:
-
-            def again(adjoint: torch.Tensor, linear: torch.Tensor) -> torch.Tensor:
-                return self.reconstruct(setting, adjoint, linear, state.served)
-
-            own = sd_of(setting, adjoint, again, self.replicas)[None].to(torch.complex64)
-            how = {**common, **notes, "ScansideNoiseOf": "image"}
-            yield answer(frame, _whole(setting, own).real.clamp(min=0) * scale, "noise", encoding, how)
+            own = sd_of(setting, member.adjoint, again, self.replicas)[None].to(torch.complex64)
+            scale = state.scale(member)
+            how = {**member.maps.notes, "ScansideScale": scale, **notes, "ScansideNoiseOf": "image"}
+            encoding = state.scan.encoding(member.frame.source.encoding)
+            yield answer(member.frame, whole(setting, own).real.clamp(min=0) * scale, "noise", encoding, how)
 
 
-def _whole(setting: Setting, image: torch.Tensor) -> torch.Tensor:
+def whole(setting: Setting, image: torch.Tensor) -> torch.Tensor:
     """An image [1, y, x] of the window, on the matrix [z, y, x]."""
     return setting.window.image(image[:, None])[0]
 
 
 @dataclass(eq=False)
-class _State:
+class State:
     """What lasts from image to image."""
 
     gadget: Unrolled
@@ -161,7 +173,7 @@ class _State:
             design = None if isinstance(model, ModelError) else model[0].card.design
             self._keep(found.ready(design) if isinstance(design, Design) else found)
 
-    def setting(self, frame: Frame, maps: CoilMaps) -> tuple[Setting, bool]:
+    def _setting(self, frame: Frame, maps: CoilMaps) -> tuple[Setting, bool]:
         """The setting of a frame, and whether it is used for the first time."""
         key = maps.encoding, maps.slice
         known = self.settings.get(key, [])
@@ -181,17 +193,31 @@ class _State:
         known[PATTERNS - 1 :] = []
         known.insert(0, setting)
 
-    def learned(
-        self, frame: Frame, setting: Setting, adjoint: torch.Tensor, linear: torch.Tensor
-    ) -> tuple[torch.Tensor | None, Notes]:
-        """The learned image [1, y, x] and its notes, or None and notes that say why not."""
-        model = self.served.load()
-        faults = (
-            [str(model)] if isinstance(model, ModelError) else _faults(model[0], setting, frame.source.notes)
+    def member(self, frame: Frame, maps: CoilMaps) -> Member:
+        """A frame with its setting and linear images."""
+        setting, fresh = self._setting(frame, maps)
+        lines = frame.data if frame.source.transformed else to_image(frame.data)
+        cut = setting.window.cut(lines, -2)[:, 0]
+        adjoint = setting.coils.adjoint(cut, setting.weights)
+        linear = setting.linear(adjoint)
+        return Member(
+            frame=frame, maps=maps, setting=setting, fresh=fresh, lines=cut, adjoint=adjoint, linear=linear
         )
+
+    def scale(self, member: Member) -> float:
+        """The unit of a frame's images: one for each encoding space."""
+        frame = member.frame
+        return self.scales.setdefault(frame.source.encoding, unit(frame, member.setting.window))
+
+    def learned(
+        self, faults_of: Callable[[Card], list[str]], work: Callable[[], torch.Tensor]
+    ) -> tuple[torch.Tensor | None, Notes]:
+        """What ``work`` gives and its notes, or None and notes that say why not."""
+        model = self.served.load()
+        faults = [str(model)] if isinstance(model, ModelError) else faults_of(model[0].card)
         if not isinstance(model, ModelError) and not faults:
             try:
-                found = self.gadget.reconstruct(setting, adjoint, linear, self.served)
+                found = work()
                 if bool(torch.isfinite(torch.view_as_real(found)).all()):
                     return found, self.served.notes()
                 faults = [f"model {model[0].card.name} gave values that are not finite"]
@@ -202,9 +228,9 @@ class _State:
         return None, {"ScansideModel": "none", "ScansideFallback": "; ".join(faults)}
 
 
-def _faults(model: Model, setting: Setting, notes: Notes) -> list[str]:
+def outside(card: Card, facts: Mapping[str, float], notes: Notes) -> list[str]:
     """Why a scan lies outside of the model's envelope."""
-    faults = model.card.envelope.leaves(setting.facts())
+    faults = card.envelope.leaves(facts)
     if notes.get("ScansideNoise") not in ("scan", "dependency"):
         faults.append("noise unknown, expected data whitened by a noise measurement")
-    return [f"outside of the envelope of {model.card.name}: {fault}" for fault in faults]
+    return [f"outside of the envelope of {card.name}: {fault}" for fault in faults]
