@@ -35,18 +35,23 @@ class Stock:
     def of(cls, samples: list[Stored], device: torch.device, *, exact: bool) -> "Stock":
         """The samples of a shard."""
 
-        def side(name: str, parts: list[torch.Tensor] | None = None) -> torch.Tensor:
-            return torch.stack(parts or [sample[name] for sample in samples]).to(device)
+        def side(name: str) -> torch.Tensor:
+            return torch.stack([sample[name].to(device) for sample in samples])
 
-        given = [inputs(sample, exact=exact) for sample in samples]
+        seen = [(sample["maps"].to(device).abs().amax((0, -1)) > 0).float()[None] for sample in samples]
+        if exact:
+            matrix, weight = side("exact"), side("weight")
+        else:
+            matrix = torch.stack([inputs(sample, exact=False)[2] for sample in samples]).to(device)
+            weight = torch.ones(len(samples), device=device)
         return cls(
-            images=side("", [torch.stack([sample["linear"], sample["adjoint"]]) for sample in samples]),
-            matrix=side("exact", None if exact else [each[2] for each in given]),
+            images=torch.stack([side("linear"), side("adjoint")], 1),
+            matrix=matrix,
             sd=side("sd"),
             target=side("target"),
-            support=side("", [each[-1] for each in given]),
+            support=torch.stack(seen),
             kept=side("kept"),
-            weight=side("weight", None if exact else [torch.ones(()) for _ in samples]),
+            weight=weight,
         )
 
     def batches(self, size: int, random: Random) -> Iterator[tuple[torch.Tensor, ...]]:
