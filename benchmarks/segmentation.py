@@ -6,7 +6,7 @@ state no size of a pixel; 1.4 mm is assumed. Dice over the whole stack, each sub
 
 import gzip
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,8 @@ from benchmarks.figures import Figure, SkippedError, data_file
 from models import runner, zoo
 from models.cardiac.function import curves
 from models.cardiac.gate import judge
-from models.cardiac.segment import Segmented, segment
+from models.cardiac.reader import reading
+from models.cardiac.segment import Reader, Segmented, segment
 
 MODEL = "short-axis"
 PIXEL = 1.4
@@ -75,10 +76,10 @@ def scores(found: NDArray[np.uint8], truth: NDArray[np.uint8]) -> NDArray[np.flo
     )
 
 
-def network() -> Callable[[torch.Tensor], torch.Tensor]:
+def network() -> Reader:
     """The shipped model in torch."""
-    backend = runner.start(zoo.load(MODEL))
-    return lambda batch: backend.infer((batch,))
+    model = zoo.load(MODEL)
+    return reading(model, runner.start(model))
 
 
 def run() -> Iterator[Figure]:

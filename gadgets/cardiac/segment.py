@@ -62,6 +62,7 @@ class Segment(Gadget):
     def _labelled(self, stack: Stack) -> Iterator[Image | Text]:
         from models.cardiac.function import curves
         from models.cardiac.gate import judge
+        from models.cardiac.reader import reading
         from models.cardiac.segment import segment
         from models.runner import serving, shared
 
@@ -76,7 +77,7 @@ class Segment(Gadget):
         backend, instead = serving(model, self.backend)
         if instead:
             yield Text(text=f"{backend.name} in place of {self.backend}: {instead}", level="warning")
-        found = segment(lambda batch: backend.infer((batch,)), stack.data, float(np.mean(stack.pixel)))
+        found = segment(reading(model, backend), stack.data, float(np.mean(stack.pixel)))
         verdict = judge(found.labels[0], curves(found.labels, stack.voxel), found.disagreement)
         common = {**common, "ScansideDisagreement": round(found.disagreement, 4)}
         if not verdict.accepted:

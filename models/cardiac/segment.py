@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from models.cardiac.regions import largest
 from models.cardiac.tidy import CAVITY, MUSCLE, Labels, steady, tidy
+from models.nets.segmenter import PIXEL
 
 Network = Callable[[torch.Tensor], torch.Tensor]
 """Images [batch, 1, y, x] to scores [batch, class, y, x]; sides are multiples of 16."""
@@ -19,11 +20,17 @@ MARGIN = 24
 
 BATCH = 16
 
-PIXEL = 2.0
-"""Side of the pixels that the network sees [mm]."""
-
 LOOKS: tuple[tuple[int, bool], ...] = ((0, False), (1, False), (0, True), (3, True))
 """Quarter turns and mirroring."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Reader:
+    """A network, and what it is used to."""
+
+    scores: Network
+    pixel: float = PIXEL
+    """Side of the pixels that it is shown [mm]."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -43,13 +50,13 @@ class Segmented:
     """The same of each slice, [slice]."""
 
 
-def segment(network: Network, images: torch.Tensor, pixel: float) -> Segmented:
+def segment(reader: Reader, images: torch.Tensor, pixel: float) -> Segmented:
     """Labels of magnitude images [phase, slice, y, x] with pixels of ``pixel`` [mm].
 
     Slices from base to apex or the other way round. The heart is found at phase 0, in looks at the whole
     images; the other phases are looked at around it.
     """
-    scale = pixel / PIXEL
+    network, scale = reader.scores, pixel / reader.pixel
     looks = [_look(network, images[0], scale, look[0], mirror=look[1]) for look in LOOKS]
     first = torch.stack(looks).mean(0)
     box = surroundings(tidy(_labels(first)), images.shape[-2:])

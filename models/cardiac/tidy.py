@@ -25,20 +25,18 @@ def tidy(labels: Labels) -> Labels:
 
     The left ventricle is what goes on from slice to slice and has the most muscle in all, without holes.
     Where less than half of its circumference is muscle (at the base) a slice has no left ventricle.
-    The right ventricle is in each slice the largest region that touches the left one.
+    The right ventricle is in each slice of the left one the largest region that touches it: above the left
+    ventricle's base lie the outflow tract and the atria, which look like it.
     """
     left = _linked(np.isin(labels, (CAVITY, MUSCLE)), labels == MUSCLE)
     out = np.zeros_like(labels)
     for index, whole in enumerate(left):
         out[index] = _section(labels[index], filled(whole))
-    previous = np.zeros(labels.shape[1:], np.bool_)
-    for index in np.argsort(-left.sum((1, 2)), kind="stable"):
-        heart = left[index] if left[index].any() else previous
+    for index in np.flatnonzero(out.any((1, 2))):
         right = (labels[index] == RIGHT) & (out[index] == 0)
-        near = grown(heart, 4)
+        near = grown(out[index] > 0, 4)
         kept = largest(right, near) if (right & near).any() else np.zeros_like(right)
         out[index][filled(kept) & (out[index] == 0)] = RIGHT
-        previous = heart
     return out
 
 

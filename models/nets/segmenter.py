@@ -17,6 +17,7 @@ from torch import nn
 MULTIPLE = 16
 """The sides of images must be multiples of this."""
 
+PIXEL = 2.0
 CLASSES = 4
 """Background, left cavity, its muscle, right cavity."""
 
@@ -30,6 +31,8 @@ class SegmenterDesign:
     """Channels from the finest level to the coarsest."""
 
     classes: int = CLASSES
+    pixel: float = PIXEL
+    """Side of the pixels that it is shown [mm]."""
 
 
 def block(taken: int, given: int) -> nn.Sequential:

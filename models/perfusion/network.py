@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from models.cardiac.gate import roundness
-from models.cardiac.segment import Network, Segmented, segment
+from models.cardiac.segment import Reader, Segmented, segment
 from models.cardiac.tidy import CAVITY, MUSCLE, RIGHT, enclosed
 from models.perfusion.muscle import Heart, insertions
 from models.perfusion.muscle import judged as against_muscle
@@ -33,13 +33,13 @@ class Limits:
 
 
 def find_heart(
-    network: Network, series: torch.Tensor, times: torch.Tensor, pixel: float, pools: Pools
+    reader: Reader, series: torch.Tensor, times: torch.Tensor, pixel: float, pools: Pools
 ) -> Heart:
     """The heart in a registered first pass, float32 [frame, y, x], at ``times`` [s]; ``pixel`` [m].
 
     ``pools``, from arrival times, lend a right ventricle where the network sees none.
     """
-    found = segment(network, series.amax(0)[None, None], 1000 * pixel)
+    found = segment(reader, series.amax(0)[None, None], 1000 * pixel)
     left, muscle, right = (torch.from_numpy(found.labels[0, 0] == each) for each in (CAVITY, MUSCLE, RIGHT))
     if not bool(left.any()) or not bool(muscle.any()):
         said = ("the network found no left ventricle",)

@@ -93,6 +93,7 @@ def networked(
     near: Near | None = None,
 ) -> Heart:
     """By a network, within its envelope."""
+    from models.cardiac.reader import reading
     from models.perfusion.network import find_heart
     from models.runner import serving, shared
 
@@ -111,8 +112,8 @@ def networked(
             reasons=reasons,
             origin="network",
         )
-    runs = serving(known, backend)[0]
-    return find_heart(lambda batch: runs.infer((batch,)), series, times, pixel, pools)
+    reader = reading(known, serving(known, backend)[0])
+    return find_heart(reader, series, times, pixel, pools)
 
 
 def classical(series: torch.Tensor, times: torch.Tensor, pixel: float, near: Near | None = None) -> Heart:

@@ -8,15 +8,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from models.nets.segmenter import PIXEL
 from models.train.fields import Random
 from models.train.machine import pieces
 from models.train.shortaxis.draw import draw
 
 SHARD = 128
 """Slices in a shard."""
-
-PIXEL = 1.6
-"""Side of the pixels that a network is shown [mm]."""
 
 SCALE = 1.25
 """By how much they are larger or smaller in training: headers err, and hearts differ."""
@@ -55,25 +53,25 @@ def load(folder: Path, index: int, device: torch.device | None = None) -> Slices
 
 
 def batches(
-    shard: Slices, size: int, window: int, random: Random
+    shard: Slices, size: int, window: int, random: Random, pixel: float = PIXEL
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """Batches in random order, float32 [slice, 1, y, x] and int64 [slice, y, x], where the shard is.
 
-    Each slice gives one window of itself, turned and on other pixels.
+    Each slice gives one window of itself, turned, on pixels of about ``pixel`` [mm].
     """
     order = torch.from_numpy(random.permutation(len(shard[0]))).to(shard[0].device)
     for first in range(0, len(order) - size + 1, size):
         chosen = [each[order[first : first + size]] for each in shard]
-        yield vary(*_windows((chosen[0], chosen[1], chosen[2]), window, random), random)
+        yield vary(*_windows((chosen[0], chosen[1], chosen[2]), window, random, pixel), random)
 
 
-def centred(shard: Slices, window: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Windows about the middles of hearts, or of slices without one: nothing turned, pixels of ``PIXEL``."""
-    step = torch.eye(2) * PIXEL / shard[2][:, None, None]
+def centred(shard: Slices, window: int, pixel: float = PIXEL) -> tuple[torch.Tensor, torch.Tensor]:
+    """Windows about the middles of hearts, or of slices without one: nothing turned, pixels of ``pixel``."""
+    step = torch.eye(2) * pixel / shard[2][:, None, None]
     return sampled(shard, middles(shard[1]), step, window)
 
 
-def _windows(shard: Slices, window: int, random: Random) -> tuple[torch.Tensor, torch.Tensor]:
+def _windows(shard: Slices, window: int, random: Random, pixel: float) -> tuple[torch.Tensor, torch.Tensor]:
     """A window of each slice; three of four have the heart near the middle, where there is one."""
     count, device = len(shard[0]), shard[0].device
     near = torch.from_numpy(random.random(count) < 0.75).to(device)
@@ -84,7 +82,7 @@ def _windows(shard: Slices, window: int, random: Random) -> tuple[torch.Tensor, 
     middle = torch.where(near[:, None], middles(shard[1]) + away, anywhere)
     turn = torch.from_numpy(random.uniform(0, 2 * math.pi, count) * (random.random(count) < 0.5)).float()
     side = torch.from_numpy(np.where(random.random(count) < 0.2, -1.0, 1.0)).float()
-    scale = torch.from_numpy(SCALE ** random.uniform(-1, 1, count)).float() * PIXEL
+    scale = torch.from_numpy(SCALE ** random.uniform(-1, 1, count)).float() * pixel
     rows = torch.stack([turn.cos(), -turn.sin() * side, turn.sin(), turn.cos() * side], 1).view(-1, 2, 2)
     step = rows.to(device) * (scale.to(device) / shard[2])[:, None, None]
     return sampled(shard, middle, step, window)

@@ -62,7 +62,7 @@ def loss_of(scores: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
 def judging(recipe: SegmentationRecipe) -> Judged:
     """The windows to judge by; other seeds than any corpus has."""
     random = np.random.default_rng([recipe.seed, 2**31])
-    return corpus.centred(corpus.slices(random, JUDGED), recipe.window)
+    return corpus.centred(corpus.slices(random, JUDGED), recipe.window, recipe.design.pixel)
 
 
 def judge(model: Segmenter, windows: Judged) -> list[float]:
@@ -94,7 +94,7 @@ def _endless(
         order = np.random.default_rng([recipe.seed, 1, turn]).permutation(recipe.shards)
         random = np.random.default_rng([recipe.seed, 2, step])
         shard = corpus.load(folder / "corpus", int(order[place]), device)
-        for batch in corpus.batches(shard, recipe.batch, recipe.window, random):
+        for batch in corpus.batches(shard, recipe.batch, recipe.window, random, recipe.design.pixel):
             step += 1
             if step > done:
                 yield batch

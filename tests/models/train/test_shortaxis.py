@@ -59,9 +59,9 @@ def test_a_window_has_the_pixels_that_networks_see(random_labels):
     for label, pixel in zip(labels, pixels.tolist(), strict=True):
         half = round(24 / pixel)
         label[40 - half : 40 + half, 60 - half : 60 + half] = 1
-    taught = corpus.centred((images, labels, pixels), 64)[1]
+    taught = corpus.centred((images, labels, pixels), 64, pixel=1.6)[1]
     for window in taught:
-        assert int(window.sum()) == pytest.approx((48 / corpus.PIXEL) ** 2, rel=0.1)
+        assert int(window.sum()) == pytest.approx((48 / 1.6) ** 2, rel=0.1)
         assert window.nonzero().float().mean(0).tolist() == pytest.approx([31.5, 31.5], abs=1)
 
 

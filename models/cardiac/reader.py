@@ -1,0 +1,12 @@
+"""A model of the zoo as what labels images."""
+
+from models.backends import Backend
+from models.cardiac.segment import Reader
+from models.nets.segmenter import PIXEL
+from models.zoo import Model
+
+
+def reading(model: Model, backend: Backend) -> Reader:
+    """The model run by ``backend``, with the pixels that it was trained on."""
+    pixel = getattr(model.card.design, "pixel", PIXEL)
+    return Reader(scores=lambda batch: backend.infer((batch,)), pixel=float(pixel))
