@@ -93,7 +93,7 @@ def _wrap(parts: torch.Tensor, at: Section, heart: Heart, around: torch.Tensor) 
     """Pericardium, fat and fluid around both ventricles, thicker here and there."""
     reach = at.height > -0.1
     fat = heart.fat * (1 + 0.6 * at.broad)
-    fill(parts, reach & (around < heart.fluid + fat + 1.6), Part.PERICARDIUM)
+    fill(parts, reach & (around < heart.fluid + fat + heart.sac), Part.PERICARDIUM)
     fill(parts, reach & (around < heart.fluid + fat), Part.FAT)
     fill(parts, reach & (around < heart.fluid * (1 + 0.6 * at.broad)), Part.FLUID)
 

@@ -82,6 +82,9 @@ class Heart:
     fluid: float
     """Width of fluid around the heart."""
 
+    sac: float
+    """Thickness of the pericardium, which is dark; without it the heart may merge with what it touches."""
+
     gap: tuple[float, float, float]
     """Where the wall cannot be seen near the base: from which height, direction and half width."""
 
@@ -148,6 +151,7 @@ def draw_heart(random: Random) -> Heart:
         sponge=random.uniform(0.5, 4.0) if random.random() < 0.65 else 0.0,
         papillary=_papillary(random, cavity),
         fat=random.uniform(0, 9),
+        sac=random.uniform(0, 1.8),
         fluid=random.uniform(1, 8) if random.random() < 0.12 else 0.0,
         gap=(random.uniform(0.85, 1.05), math.pi + random.normal(0.5, 0.5), random.uniform(0.2, 0.8)),
     )
@@ -159,12 +163,17 @@ def wall(cavity: float, section: float) -> float:
 
 
 def _right(random: Random, radius: float, size: float) -> tuple[Disc, ...]:
-    """A body beside the septum; now and then an outflow tract above and a corner below."""
+    """A body beside the septum, or a thin crescent around it; now and then an outflow tract and a corner."""
     body = Disc(
         centre=(-radius * random.uniform(0.55, 1.1), radius * random.normal(0.0, 0.2)),
         half=(size * random.uniform(0.7, 1.15), size * random.uniform(0.9, 1.5)),
         turn=random.normal(0.0, 0.3),
     )
+    if random.random() < 0.2:
+        shift = radius * random.uniform(0.25, 0.6)
+        across = radius + random.uniform(3, 14) - shift
+        half = across, across * random.uniform(0.85, 1.15)
+        body = Disc(centre=(-shift, radius * random.normal(0, 0.15)), half=half)
     parts = [body]
     for chance, side in ((0.6, -1.0), (0.6, 1.0)):
         if random.random() < chance:

@@ -70,7 +70,7 @@ PERFUSION = BALANCED | {
 def intensities(random: Random) -> torch.Tensor:
     """How bright each part is in one scan, float32 [part]; 1 is the left ventricle's blood."""
     kind = random.random()
-    ranges = PERFUSION if kind < 0.15 else BALANCED
+    ranges = PERFUSION if kind < 0.18 else BALANCED
     values = torch.zeros(len(Part))
     for part, (low, high) in ranges.items():
         values[part] = random.uniform(low, high)
@@ -79,11 +79,12 @@ def intensities(random: Random) -> torch.Tensor:
         values[Part.LEFT_BLOOD] = 1.0
         values[Part.RIGHT_BLOOD] = random.uniform(0.6, 1.4)
         values[Part.MYOCARDIUM] = random.uniform(0.1, 0.75)
-    elif 0.15 <= kind < 0.3:
+    elif 0.18 <= kind < 0.33:
         values[Part.MYOCARDIUM] = random.uniform(0.55, 0.85)
     near = values[Part.MYOCARDIUM]
     values[Part.RIGHT_WALL] = near * random.uniform(0.8, 1.2)
     values[Part.TRABECULA] = near + (values[Part.LEFT_BLOOD] - near) * random.uniform(-0.1, 0.55)
-    if kind <= 0.88 and random.random() < 0.6:
-        values[Part.MUSCLE] = near * random.uniform(0.7, 1.2)
+    for part, chance in ((Part.MUSCLE, 0.6), (Part.LIVER, 0.3), (Part.STOMACH, 0.1), (Part.FAT, 0.05)):
+        if kind <= 0.88 and random.random() < chance:
+            values[part] = near * random.uniform(0.7, 1.3)
     return values
