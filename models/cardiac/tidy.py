@@ -32,7 +32,7 @@ def tidy(labels: Labels) -> Labels:
     out = np.zeros_like(labels)
     for index, whole in enumerate(left):
         out[index] = _section(labels[index], filled(whole))
-    for index in np.flatnonzero(out.any((1, 2))):
+    for index in map(int, np.flatnonzero(out.any((1, 2)))):
         right = (labels[index] == RIGHT) & (out[index] == 0)
         near = grown(out[index] > 0, 4)
         kept = largest(right, near) if (right & near).any() else np.zeros_like(right)
