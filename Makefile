@@ -1,6 +1,8 @@
 # make demo   the main job on a simulated scan, start to picture
 # make test   the test suite        make check   lint and tests
 # make bench  the benchmarks, as a table and as JSON
+# make bundle all that an installation without a network needs, in dist/bundle
+# make audit  known vulnerabilities of what the lock pins; asks a service on the internet
 
 PYTHON ?= python3
 PIP_VERSION := 25.3
@@ -12,7 +14,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 export PYTHONSAFEPATH := 1
 
-.PHONY: demo test test-fast lint check format bench clean
+.PHONY: demo test test-fast lint check format bench bundle audit clean
 
 demo: $(VENV)/.product
 	$(BIN)/scanside demo -o demo
@@ -40,6 +42,14 @@ format: $(VENV)/.developer
 bench: $(VENV)/.developer
 	mkdir -p benchmarks/results
 	$(BIN)/python -m benchmarks --json benchmarks/results/latest.json
+
+bundle: $(VENV)/.product
+	PYTHON=$(BIN)/python TORCH_ARGS="$(TORCH_ARGS)" sh docker/bundle.sh dist/bundle
+
+audit:
+	$(PYTHON) -m venv .venv-audit
+	.venv-audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit==2.10.1
+	.venv-audit/bin/pip-audit --disable-pip --no-deps --strict -r constraints.txt
 
 # torch comes first and pinned: an unpinned one may bring gigabytes of CUDA.
 $(VENV)/.torch: constraints.txt
