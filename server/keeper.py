@@ -251,6 +251,8 @@ class Keeper:
                 self._progress(json.loads(frame.payload))
             case Say.PREVIEW:
                 self._voice.say("preview", **json.loads(frame.payload))
+            case Say.VIEW:
+                self._voice.say("view", **json.loads(frame.payload))
             case Say.OUTCOME:
                 self._conclude(json.loads(frame.payload))
 

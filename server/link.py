@@ -37,6 +37,8 @@ class Say(enum.IntEnum):
     """Worker: progress, as JSON; may be lost."""
     PREVIEW = 9
     """Worker: a picture of an image, as JSON; may be lost."""
+    VIEW = 10
+    """Worker: a picture of what comes in, as JSON; may be lost."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,6 +24,7 @@ from server.dicom.archiving import Archiving, Copies
 from server.engine.line import Line
 from server.errors import AccessError, ChainError, ModelError, ProtocolError, ScansideError
 from server.identifiers import identifiers, without
+from server.incoming import Incoming
 from server.parameters import apply
 from server.preview import preview
 from server.step import AnyStep
@@ -126,6 +127,7 @@ class Reconstruction:
         self._hidden = identifiers(assignment.header)
         self.outcome = Outcome()
         self._seen: dict[int, Image] = {}
+        self._incoming = Incoming(scan)
         self._copies = Copies(assignment.archiving, self._tell)
         self._copies.begin(scan, assignment.header, "; ".join(map(str, chain)), assignment.chain)
         self._thread = threading.Thread(target=self._pump, name="reconstruction", daemon=True)
@@ -133,6 +135,7 @@ class Reconstruction:
             self._tell(f"parameter {name!r} belongs to no gadget of the chain and is ignored", "warning")
         self._line.start()
         for noise in before(scan, self._store) if self._store else ():
+            self._incoming.take(noise)
             self._line.inlet.put(noise)
         for measured in coils.before(scan, self._store) if self._store else ():
             self._line.inlet.put(measured)
@@ -148,6 +151,7 @@ class Reconstruction:
             return
         count = len(item.head) if isinstance(item, Readouts) else 1
         self.outcome.received[type(item).__name__] += count
+        self._incoming.take(item)
         self._line.inlet.put(item)
 
     def finish(self) -> None:
@@ -168,6 +172,10 @@ class Reconstruction:
         """A picture of the last image of every series that has a new one since the last call."""
         seen, self._seen = self._seen, {}
         return [preview(each) for each in list(seen.values())[-SHOWN:]]
+
+    def views(self) -> list[dict[str, Any]]:
+        """Pictures of what came in, those that have changed since the last call."""
+        return list(self._incoming.views())
 
     def join(self) -> None:
         """Wait for the end, which ``done`` has been told by then."""

@@ -85,6 +85,10 @@ class Session:
         """Pictures of the images since the last call."""
         return self._scan.previews() if self._scan else []
 
+    def views(self) -> list[dict[str, Any]]:
+        """Pictures of what came in, those that have changed since the last call."""
+        return self._scan.views() if self._scan else []
+
     def _act(self, message: said.Message) -> None:
         match message:
             case said.ConfigFile() | said.ConfigText():

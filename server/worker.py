@@ -119,14 +119,15 @@ def _report(link: Link, session: Session) -> None:
 
 
 def _show(link: Link, session: Session) -> None:
-    """Pictures of what was sent; a scan goes on without them."""
+    """Pictures of what was sent and of what came; a scan goes on without them."""
     try:
-        found = session.previews()
+        found = [(Say.PREVIEW, each) for each in session.previews()]
+        found += [(Say.VIEW, each) for each in session.views()]
     except (RuntimeError, ValueError, IndexError):
         log.warning("no preview could be made", exc_info=True)
         return
-    for each in found:
-        _say(link, Say.PREVIEW, payload=json.dumps(each).encode())
+    for kind, each in found:
+        _say(link, kind, payload=json.dumps(each).encode())
 
 
 def _settle(orders: Orders) -> None:

@@ -96,7 +96,7 @@ def whiten(noise: NoiseMeasurement, bandwidth: float) -> Whitener:
     Raises DataError when no channel has noise, and for channels that are copies of others.
     """
     channels = len(noise.variance)
-    dead = _dead(noise.variance)
+    dead = silent(noise.variance)
     live = [channel for channel in range(channels) if channel not in dead]
     if not live:
         raise DataError(
@@ -133,7 +133,7 @@ def _notes(noise: NoiseMeasurement, dead: list[str]) -> Notes:
     return notes
 
 
-def _dead(variance: NDArray[np.float64]) -> list[int]:
+def silent(variance: NDArray[np.float64]) -> list[int]:
     """Channels whose variance about their mean is next to nothing."""
     typical = float(np.median(variance[variance > 0])) if np.any(variance > 0) else np.inf
     return [int(channel) for channel in np.flatnonzero(~(variance > DEAD * typical))]

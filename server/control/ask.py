@@ -27,6 +27,15 @@ def preview(
     return None if found is None else dict(found)
 
 
+def view(folder: Path, session: str, name: str, seconds: float = 2.0) -> dict[str, Any] | None:
+    """The last picture of what came in to a session: ``kspace``, ``noise`` or ``trace``; None without one.
+
+    Raises ControlError when nothing answers in time.
+    """
+    found = _ask(folder, {"preview": session, "view": name}, seconds)
+    return None if found is None else dict(found)
+
+
 def _ask(folder: Path, question: dict[str, Any], seconds: float) -> Any:  # noqa: ANN401 - JSON
     import zmq
 

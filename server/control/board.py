@@ -52,6 +52,12 @@ class Session:
     seen: int = 0
     """Pictures so far."""
 
+    views: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    """The last picture of each kind of what came in, by its name."""
+
+    viewed: int = 0
+    """Of those so far."""
+
     @property
     def ended(self) -> bool:
         """Whether its outcome is known."""
@@ -64,6 +70,9 @@ class Session:
             self.texts.append(words(event.fields["template"], event.fields.get("values", {})))
         elif event.kind == "preview":
             self._see(event.fields)
+        elif event.kind == "view":
+            self.views[event.fields.get("name", "")] = event.fields
+            self.viewed += 1
         elif not self.ended:
             self.facts.update(event.fields)
             self.facts["seconds"] = self._age()
@@ -79,6 +88,8 @@ class Session:
             "texts": list(self.texts),
             "preview": self.seen if self.previews else 0,
             "series": sorted(self.previews),
+            "view": self.viewed,
+            "views": sorted(self.views),
         }
 
     def _see(self, fields: Mapping[str, Any]) -> None:
@@ -165,11 +176,17 @@ class Board:
         previews = found.previews if found else {}
         return previews.get(next(reversed(previews), 0) if series is None else series)
 
+    def view(self, name: str, what: str) -> Mapping[str, Any] | None:
+        """The last picture of what came in to a session, by its name."""
+        found = self._sessions.get(name)
+        return found.views.get(what) if found else None
+
     def _clear(self) -> None:
         """Keep no pictures of sessions that have ended, but of the newest ones."""
         for session in list(self._sessions.values())[:-PICTURED]:
             if session.ended:
                 session.previews.clear()
+                session.views.clear()
 
     def _forget(self) -> None:
         """Make room: the oldest that ended, else the oldest."""

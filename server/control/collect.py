@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -121,7 +121,7 @@ def _waiting(events: Any) -> Iterator[bytes]:  # noqa: ANN401 - a socket of zmq
 
 
 def _answer(board: Board, asked: Any) -> None:  # noqa: ANN401 - a socket of zmq
-    """The whole snapshot, or one session's preview."""
+    """The whole snapshot, or one picture of a session."""
     import zmq
 
     with contextlib.suppress(zmq.ZMQError):
@@ -130,11 +130,18 @@ def _answer(board: Board, asked: Any) -> None:  # noqa: ANN401 - a socket of zmq
             said = json.loads(question)
         except (ValueError, RecursionError):
             said = None
-        name = said.get("preview") if isinstance(said, dict) else None
-        series = said.get("series") if isinstance(said, dict) else None
-        series = series if isinstance(series, int) else None
-        answer = board.preview(name, series) if isinstance(name, str) else board.snapshot()
+        answer = _picture(board, said) if isinstance(said, dict) and said.get("preview") else board.snapshot()
         asked.send_multipart([*route, json.dumps(answer).encode()], zmq.DONTWAIT)
+
+
+def _picture(board: Board, said: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Of an image, or of what comes in, of the session that is named."""
+    name, series, view = (said.get(each) for each in ("preview", "series", "view"))
+    if not isinstance(name, str):
+        return None
+    if isinstance(view, str):
+        return board.view(name, view)
+    return board.preview(name, series if isinstance(series, int) else None)
 
 
 @contextlib.contextmanager

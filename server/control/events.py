@@ -48,6 +48,9 @@ STATES = ("waiting", "running", "receiving", "complete", "failed", "cut", "refus
 """``receiving``: the reconstruction has ended, the reception has not. From ``complete`` on they are final."""
 
 
+VIEWS = ("kspace", "noise", "trace")
+"""Pictures of what comes in; ``server.incoming`` says what they show."""
+
 KINDS = (
     *("protocol", "chain", "data", "model", "access", "bug", "memory"),
     *("connection", "death", "limit", "busy", "gadgets", "stopped", "spool", "console"),
@@ -191,6 +194,10 @@ def _pixels(value: object) -> bool:
     return isinstance(value, str) and value.isascii() and len(value) <= 4 * (EDGE * EDGE // 3 + 1)
 
 
+def _numbers(value: object) -> bool:
+    return isinstance(value, list) and len(value) <= EDGE and all(_number(each) for each in value)
+
+
 def _edge(value: object) -> bool:
     return isinstance(value, int) and 0 < value <= EDGE
 
@@ -240,6 +247,16 @@ FIELDS: Mapping[str, Mapping[str, Check]] = {
         "slice": _count,
         "low": _number,
         "high": _number,
+    },
+    "view": {
+        "name": _one_of(*VIEWS),
+        "width": _edge,
+        "height": _edge,
+        "pixels": _pixels,
+        "low": _number,
+        "high": _number,
+        "levels": _numbers,
+        "marks": _numbers,
     },
 }
 """The fields of every kind of event, and what each may hold. Pixels are base64 of one byte each, by rows."""

@@ -16,6 +16,7 @@ from starlette.routing import Route
 
 from server import audit
 from server.control.commands import send
+from server.control.events import VIEWS
 from server.errors import AccessError, ScansideError
 from server.page import runs
 from server.page.feed import Feed
@@ -104,12 +105,13 @@ class Page:
         return StreamingResponse(self._feed.events(), media_type="text/event-stream")
 
     async def picture(self, request: Request) -> Response:
-        """The last picture of a session or of one of its series."""
+        """The last picture of a session, of one of its series, or of what comes in: k-space, noise, trace."""
         self._allow(request)
-        series = request.query_params.get("series", "")
-        found = await self._feed.picture(
-            request.path_params["session"], int(series) if series.isdecimal() and len(series) < 10 else None
-        )
+        asked = request.query_params
+        series = asked.get("series", "")
+        number = int(series) if series.isdecimal() and len(series) < 10 else None
+        view = asked["view"] if asked.get("view") in VIEWS else None
+        found = await self._feed.picture(request.path_params["session"], view or number)
         return JSONResponse(found, 200 if found else 404)
 
     async def history(self, request: Request) -> Response:

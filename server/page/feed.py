@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-from server.control.ask import preview, snapshot
+from server.control.ask import preview, snapshot, view
 from server.errors import ControlError
 
 PERIOD = 0.5
@@ -28,7 +28,7 @@ class Feed:
         self._text, self._number = "", 0
         self._changed = asyncio.Condition()
         self._asking: asyncio.Task[None] | None = None
-        self._pictures: dict[tuple[str, int | None], tuple[int, Any]] = {}
+        self._pictures: dict[tuple[str, int | str | None], tuple[int, Any]] = {}
 
     @property
     def full(self) -> bool:
@@ -59,18 +59,21 @@ class Feed:
             return False
         return True
 
-    async def picture(self, session: str, series: int | None) -> dict[str, Any] | None:
-        """The last picture of a session's series; the same for all who ask while there is no newer state."""
-        known = self._pictures.get((session, series))
+    async def picture(self, session: str, what: int | str | None) -> dict[str, Any] | None:
+        """The last picture of a session's series, or of what comes in to it by name.
+
+        It is the same for all who ask while there is no newer state.
+        """
+        known = self._pictures.get((session, what))
         if known and known[0] == self._number:
             return dict(known[1]) if known[1] else None
         try:
-            found = await asyncio.to_thread(preview, self._folder, session, series)
+            found = await asyncio.to_thread(_asked, self._folder, session, what)
         except ControlError:
             return None
         if len(self._pictures) > WATCHERS:
             self._pictures.clear()
-        self._pictures[session, series] = (self._number, found)
+        self._pictures[session, what] = (self._number, found)
         return found
 
     async def _ask(self) -> None:
@@ -85,3 +88,9 @@ class Feed:
                     self._text, self._number = text, self._number + 1
                     self._changed.notify_all()
             await asyncio.sleep(PERIOD)
+
+
+def _asked(folder: Path, session: str, what: int | str | None) -> dict[str, Any] | None:
+    if isinstance(what, str):
+        return view(folder, session, what)
+    return preview(folder, session, what)

@@ -35,6 +35,8 @@ def test_a_browser_follows_a_scan_and_runs_it_again(tmp_path):
             first = int(window.until(lambda it: it.text("#sessions td:nth-child(5)") or None))
             window.until(lambda it: int(it.text("#sessions td:nth-child(5)")) > first)
             window.until(lambda it: it.text("#about"))
+            window.until(lambda it: "of 96 lines" in it.text("#kspace-said"))
+            window.until(lambda it: "4 channels" in it.text("#noise-said"))
         finally:
             scanner.join()
         window.until(lambda it: it.text("#outcome") == "complete")

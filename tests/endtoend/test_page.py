@@ -79,6 +79,10 @@ def test_a_watcher_sees_sessions_with_their_pictures_and_no_patient(page, viewer
     picture = json.loads(text)
     assert (status, picture["width"], picture["height"]) == (200, 32, 32)
     assert viewer.ask("/api/picture/unknown")[0] == 404
+    assert session["views"] == ["kspace", "noise"]
+    shown = json.loads(viewer.ask(f"/api/picture/{session['id']}?view=kspace")[2])
+    assert (shown["width"], shown["levels"]) == (32, [32, 32])
+    assert viewer.ask(f"/api/picture/{session['id']}?view=trace")[0] == 404
 
 
 def test_a_viewer_only_watches(viewer):

@@ -3,6 +3,7 @@
 const $ = (id) => document.getElementById(id);
 const KEPT = 64; // pictures of a series that cine plays
 let role = "viewer", state = null, chosen = null, series = null, frames = {}, playing = 0, values = {};
+let incoming = { id: null, seen: -1 };
 
 function row(cells, numeric = []) {
   const made = document.createElement("tr");
@@ -45,7 +46,7 @@ function showSessions() {
   $("sessions").replaceChildren(...rows);
   $("none").hidden = rows.length > 0;
 }
-function choose(session) { chosen = session; series = null; frames = {}; show(); }
+function choose(session) { chosen = session; series = null; frames = {}; incoming = { id: null, seen: -1 }; show(); }
 function show() {
   showServer();
   if (state.fault) return;
@@ -73,6 +74,51 @@ function show() {
     return made;
   }));
   look(one);
+  watch(one);
+}
+
+// What comes in: k-space so far, the noise of the coils, the heartbeat.
+const WORDS = {
+  kspace: (it) => `k-space: ${it.levels[0]} of ${it.levels[1]} lines`,
+  noise: (it) => it.marks.length ? `no noise in channel ${it.marks.join(", ")}: dead?`
+    : `noise: ${it.levels.length} channels, ${Math.min(...it.levels).toFixed(2)} to ${Math.max(...it.levels).toFixed(2)} of the median`,
+  trace: (it) => `physiology: the last ${it.levels[0].toFixed(1)} s`,
+};
+async function watch(one) {
+  if (incoming.id === one.id && incoming.seen === one.view) return;
+  incoming = { id: one.id, seen: one.view };
+  for (const name of Object.keys(WORDS)) {
+    const figure = $(name).parentElement;
+    figure.hidden = !one.views.includes(name);
+    if (figure.hidden) continue;
+    try {
+      const found = await ask(`/api/picture/${encodeURIComponent(one.id)}?view=${name}`);
+      if (one.id !== chosen) return;
+      (name === "trace" ? curves : cells)($(name), found);
+      $(`${name}-said`).textContent = WORDS[name](found);
+      $(`${name}-said`).className = found.marks?.length ? "warn" : "";
+    } catch { incoming.seen = -1; }
+  }
+}
+const bytes = (found) => Uint8Array.from(atob(found.pixels), (each) => each.charCodeAt(0));
+function cells(canvas, found) {
+  canvas.width = found.width; canvas.height = found.height;
+  const made = new ImageData(found.width, found.height);
+  bytes(found).forEach((each, at) => made.data.set([each * .35, each * .65, each, 255], 4 * at));
+  canvas.getContext("2d").putImageData(made, 0, 0);
+}
+function curves(canvas, found) {
+  canvas.width = 512; canvas.height = 128;
+  const context = canvas.getContext("2d"), all = bytes(found), tall = canvas.height / found.height;
+  context.strokeStyle = "#6cc08b";
+  for (let row = 0; row < found.height; row++) {
+    context.beginPath();
+    for (let at = 0; at < found.width; at++) {
+      const y = tall * (row + .95 - .9 * all[row * found.width + at] / 255);
+      context.lineTo(at * canvas.width / Math.max(found.width - 1, 1), y);
+    }
+    context.stroke();
+  }
 }
 async function look(one) {
   const mine = series;

@@ -23,7 +23,7 @@ def test_a_session_is_what_it_said_last():
     tell(board, "a", "progress", bytes=10, readouts=1)
     tell(board, "a", "progress", bytes=20, readouts=2, images=1)
     found = session(board, "a")
-    assert found.keys() == ROW.keys() | {"id", "warnings", "texts", "preview", "series"}
+    assert found.keys() == ROW.keys() | {"id", "warnings", "texts", "preview", "series", "view", "views"}
     assert (found["worker_pid"], found["bytes"], found["readouts"], found["images"]) == (77, 20, 2, 1)
     assert 5 <= found["seconds"] < 60
 
@@ -75,6 +75,20 @@ def test_a_picture_of_every_series_is_kept_until_newer_sessions_have_come():
     assert board.preview("a") is None
     assert board.preview("running")
     assert board.preview("unknown") is None
+
+
+def test_the_last_picture_of_what_comes_in_is_kept():
+    board = Board()
+    for name, low in (("kspace", 0), ("kspace", 1), ("noise", 0)):
+        tell(board, "a", "view", name=name, low=low, **PICTURE)
+    assert (session(board, "a")["view"], session(board, "a")["views"]) == (3, ["kspace", "noise"])
+    assert board.view("a", "kspace") == PICTURE | {"name": "kspace", "low": 1}
+    assert board.view("a", "trace") is None
+    assert board.view("b", "kspace") is None
+    tell(board, "a", "outcome", state="complete")
+    for number in range(8):
+        tell(board, f"s-{number}", "outcome", state="complete")
+    assert board.view("a", "kspace") is None
 
 
 def test_the_series_of_one_session_are_bounded():

@@ -13,6 +13,7 @@ SAID = [
     ("progress", {"bytes": 1, "readouts": 2, "images": 0, "lag": 0.0, "gadgets": [GADGET]}),
     ("warning", {"template": "lag", "values": {"seconds": 3.5}}),
     ("outcome", {"state": "failed", "error": "a gadget failed", "images": 0}),
+    ("view", {"name": "noise", "width": 1, "height": 1, "pixels": "AA==", "levels": [1.0], "marks": [0]}),
     ("preview", {"width": 128, "height": 128, "pixels": base64.b64encode(bytes(128 * 128)).decode()}),
 ]
 
