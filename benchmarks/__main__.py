@@ -39,6 +39,8 @@ NAMES = (
     "unrolled_speed",
     "segmentation",
     "cine_stacks",
+    "segmentation_bad",
+    "segmentation_robust",
     "perfusion_curves",
     "perfusion_bad",
 )

@@ -27,6 +27,9 @@ class Limits:
     disagreement: float = 0.25
     """1 - Dice of the left ventricle between turned and mirrored looks at the same images."""
 
+    beside: float = 0.25
+    """Part of its slices in which there is a right ventricle, too: a ball in a shell is no heart."""
+
     round: float = 0.7
     """Area of the left ventricle over that of the ellipse with its moments, at least."""
 
@@ -76,8 +79,9 @@ def judge(
         facts["disagreement"] = disagreement
     reasons = [*_against_shape(facts, limits), *_incomplete(areas, rings, labels, limits)]
     more, doubts = _beat(curves, facts, limits)
-    if not (labels == RIGHT).any():
-        doubts.append("no right ventricle was found")
+    beside = sum(bool((labels[index] == RIGHT).any()) for index in rings)
+    if beside < limits.beside * len(rings):
+        reasons.append(f"a right ventricle in {beside} of {len(rings)} slices of the left one: no heart")
     return Verdict(reasons=tuple(reasons + more), doubts=tuple(doubts), facts=facts)
 
 

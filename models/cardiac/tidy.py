@@ -15,6 +15,10 @@ LEAST = 12
 """Pixels of a left ventricle's section; fewer are none."""
 
 SECTORS = 24
+ANGLES = 72
+BULGE = 1.2
+"""How far the outline may go beyond its neighbourhood's: ellipses of 1 to 0.6 stay whole."""
+
 PHASES = 15
 
 Labels = NDArray[np.uint8]
@@ -90,9 +94,30 @@ def _section(labels: Labels, whole: Mask) -> Labels:
     cavity = hull(largest(smooth) if smooth.any() else cavity) & whole
     if cavity.any() and enclosed(cavity, whole & ~cavity) < 0.5:
         return out
-    out[whole] = MUSCLE
+    out[rounded(whole, cavity)] = MUSCLE
     out[cavity & whole] = CAVITY
     return out
+
+
+def rounded(whole: Mask, cavity: Mask) -> Mask:
+    """The ventricle without what goes far beyond its outline on both sides of it: organs that lean on it.
+
+    Around the cavity's middle the outline is its median over a third of the circle, times ``BULGE``.
+    """
+    if not cavity.any():
+        return whole
+    y0, x0 = centre(cavity)
+    rows, columns = np.nonzero(whole)
+    away = np.hypot(rows - y0, columns - x0)
+    angle = np.floor((np.arctan2(rows - y0, columns - x0) / (2 * np.pi) + 0.5) * ANGLES).astype(int) % ANGLES
+    reach = np.full(ANGLES, np.nan)
+    np.fmax.at(reach, angle, away)
+    around = np.stack([np.roll(reach, step) for step in range(-ANGLES // 6, ANGLES // 6 + 1)])
+    limit = BULGE * np.nanmedian(around, 0) + 1
+    kept = np.zeros_like(whole)
+    beyond = away > limit[angle]
+    kept[rows[~beyond], columns[~beyond]] = True
+    return largest(kept | cavity, cavity)
 
 
 def enclosed(cavity: Mask, muscle: Mask) -> float:

@@ -107,6 +107,8 @@ def test_a_good_stack_is_accepted_and_bad_ones_say_why():
     for reason, bad in cases.items():
         verdict = judge(bad[0], curves(bad, 0.02), 0.05)
         assert any(reason in each for each in verdict.reasons), (reason, verdict)
+    lonely = np.where(labels == RIGHT, 0, labels).astype(np.uint8)
+    assert "a right ventricle in 0 of 6 slices" in judge(lonely[0], curves(lonely, 0.02), 0.05).reasons[0]
     assert "differ by 0.60" in judge(labels[0], curves(labels, 0.02), 0.6).reasons[0]
 
 

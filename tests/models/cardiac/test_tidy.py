@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from models.cardiac.tidy import CAVITY, MUSCLE, tidy
+from models.cardiac.tidy import CAVITY, MUSCLE, rounded, tidy
 
 
 def disc(radius, centre=(32, 32), side=64):
@@ -35,3 +35,23 @@ def test_a_stomach_with_a_thick_wall_below_the_apex_is_no_ventricle():
 def test_order_does_not_matter():
     heart = np.stack([ventricle(radius) for radius in (12, 11, 9, 6)])
     np.testing.assert_array_equal(tidy(heart[::-1])[::-1], tidy(heart))
+
+
+def test_an_organ_that_leans_on_the_wall_is_cut_off_and_an_ellipse_stays_whole():
+    y, x = np.mgrid[:96, :96]
+    oval = np.hypot((y - 48) / 1.0, (x - 48) / 0.65) < 24
+    cavity = np.hypot((y - 48) / 1.0, (x - 48) / 0.6) < 14
+    assert (rounded(oval, cavity) == oval).all()
+    liver = (np.abs(x - 48) < 10) & (y > 68) & (y < 94)
+    kept = rounded(oval | liver, cavity)
+    assert (kept & oval).sum() == oval.sum()
+    assert (kept & liver & ~oval).sum() < 0.3 * (liver & ~oval).sum()
+
+
+def test_the_right_ventricle_ends_with_the_left_one():
+    labels = np.zeros((4, 64, 64), np.uint8)
+    y, x = np.mgrid[:64, :64]
+    labels[:, np.hypot(y - 32, x - 12) < 9] = 3
+    labels[1:, np.hypot(y - 32, x - 32) < 12] = 2
+    labels[1:, np.hypot(y - 32, x - 32) < 8] = 1
+    assert [bool((each == 3).any()) for each in tidy(labels)] == [False, True, True, True]
