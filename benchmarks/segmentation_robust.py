@@ -1,7 +1,7 @@
 """How the segmentation of real hearts holds when their images get worse, and whether its uncertainty says so.
 
-Four subjects of ``segmentation/``, both phases. Dice is the mean of left cavity, muscle and right cavity; a figure
-is that mean, its note the three and what the gate refuses.
+Four subjects of ``segmentation/``, both phases. Dice is the mean of left cavity, muscle and right cavity; a
+figure is that mean, its note the three and what the gate refuses.
 """
 
 from collections.abc import Callable, Iterator
