@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch.fx.experimental.symbolic_shapes import is_concrete_int
 
 from models import places
 from models.errors import ModelError
+from models.forms import Form
 from models.precision import TOLERANCE as TOLERANCES
 from models.precision import written
 from models.zoo import Model
@@ -33,7 +35,7 @@ class Exported:
 def export(model: Model, path: Path, precision: str = "fp32") -> Exported:
     """Write the network as ONNX in a precision that the graph itself states.
 
-    Raises ModelError where a graph would hold a complex type or a transform.
+    Raises ModelError where a graph would hold a complex type or a transform, or take one batch only.
     """
     needed()
     form = model.form
@@ -47,6 +49,7 @@ def export(model: Model, path: Path, precision: str = "fp32") -> Exported:
             dynamic_shapes=shapes,
             strict=False,
         )
+        _free(program, form)
         exported: Any = torch.onnx.export(
             program,
             input_names=form.names,
@@ -63,6 +66,17 @@ def export(model: Model, path: Path, precision: str = "fp32") -> Exported:
     _note(path).write_text(hashlib.sha256(part.read_bytes()).hexdigest())
     part.rename(path)
     return Exported(path=path, operators=found.operators)
+
+
+def _free(program: torch.export.ExportedProgram, form: Form) -> None:
+    """Raises ModelError where an axis of an input has become the example's: Python has computed with it."""
+    names = program.graph_signature.user_inputs
+    nodes = {node.name: node.meta["val"] for node in program.graph.nodes if node.name in names}
+    for name, (given, axes) in zip(names, form.free().items(), strict=True):
+        for axis in axes:
+            size = nodes[str(name)].shape[axis]
+            if is_concrete_int(size):
+                raise ModelError(f"an export would take {given} with {size} along axis {axis} only")
 
 
 def fault(path: Path) -> str:

@@ -30,6 +30,12 @@ class Frame:
         return int(self.head["idx"]["slice"])
 
     @property
+    def series(self) -> tuple[object, ...]:
+        """What frames of one series share: all counters but those of time, and the shape of their lines."""
+        counters = tuple(int(self.head["idx"][name]) for name in ("slice", "set", "contrast", "average"))
+        return (self.source.encoding, *counters, tuple(self.data.shape))
+
+    @property
     def readout(self) -> float:
         """Fraction of the readout that was sampled; the rest (an asymmetric echo's) is zero."""
         first, last = extent(self.source.notes, "X")

@@ -84,10 +84,10 @@ class Frequencies(nn.Module):
 
     def forward(self, image: torch.Tensor, series: int) -> torch.Tensor:
         """[frame, 5, y, x] (image, way, noise map) to [frame, 2, y, x]."""
-        moving = by_series(image[:, :2], series)
-        moving = (moving - moving.mean(1, keepdim=True)).flatten(0, 1)
-        spectra = [over_time(part, series) for part in (moving, image[:, 2:4])]
-        features = self.enter(nn.functional.pixel_unshuffle(torch.cat([*spectra, image[:, 4:]], 1), 2))
+        spectrum, way = (over_time(part, series) for part in (image[:, :2], image[:, 2:4]))
+        moves = _places(image, series).clamp(max=1)[:, None, None, None]
+        moving = (by_series(spectrum, series) * moves).reshape(spectrum.shape)
+        features = self.enter(nn.functional.pixel_unshuffle(torch.cat([moving, way, image[:, 4:]], 1), 2))
         for block in self.blocks:
             features = block(features, series)
         found = nn.functional.pixel_shuffle(self.leave(features), 2)
@@ -113,15 +113,21 @@ def by_series(frames: torch.Tensor, series: int) -> torch.Tensor:
     return frames.reshape(series, -1, *frames.shape[1:])
 
 
+def _places(image: torch.Tensor, series: int) -> torch.Tensor:
+    """0, 1, ... for the frames of a series, float32."""
+    return torch.arange(image.shape[0] // series, device=image.device, dtype=torch.float32)
+
+
 def over_time(image: torch.Tensor, series: int, *, back: bool = False) -> torch.Tensor:
     """The unitary transform of two-channel frames [frame, 2, y, x] over time, or back, as a real product.
 
-    By its matrix, which follows from the number of frames: exported graphs hold no transform.
+    By its matrix, which follows from the number of frames: exported graphs hold no transform. That number is
+    a tensor here, for an export would keep the example's if Python computed with it.
     """
-    frames = image.shape[0] // series
-    place = torch.arange(frames, device=image.device, dtype=torch.float32)
+    place = _places(image, series)
+    frames = place[-1:] + 1
     angle = place[:, None] * place[None] * (2 * math.pi / frames)
-    size = 1 / math.sqrt(frames)
+    size = frames.rsqrt()
     cos, sin = size * angle.cos(), (-size if back else size) * angle.sin()
     flat = by_series(image, series).flatten(2)
     even, odd = ((matrix @ flat).reshape(image.shape) for matrix in (cos, sin))

@@ -1,5 +1,6 @@
 """Exported networks: real numbers only, the same answer as torch, at any batch and matrix."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -60,6 +61,16 @@ def test_mixed_precision_stands_in_the_graph_and_data_consistency_stays_float32(
     assert layers["CONVOLUTION HALF"] == exported.operators["Conv"]
     assert layers["MATRIX_MULTIPLY FLOAT"] == exported.operators["MatMul"] == 2
     assert "CONVOLUTION FLOAT" not in layers
+
+
+def test_an_export_for_one_batch_only_is_refused(tmp_path):
+    class Network(torch.nn.Module):
+        def forward(self, noisy, sd):
+            return noisy + sd * math.sqrt(noisy.shape[0])
+
+    model = replace(zoo.load("denoise-2d"), network=Network())
+    with pytest.raises(ModelError, match="an export would take noisy with 2 along axis 0 only"):
+        export(model, tmp_path / "x.onnx")
 
 
 def test_no_signal_is_beyond_float16():

@@ -11,7 +11,7 @@ from gadgets.data import CoilMaps, Image, Kspace, Reference, Text
 from gadgets.recon.learned.gadget import State, Unrolled, outside
 from gadgets.recon.learned.series import Member, Windows, facts, images, inputs
 from gadgets.recon.learned.serve import Served
-from gadgets.recon.sense.pairing import Key, pairs
+from gadgets.recon.sense.pairing import pairs
 from gadgets.scan import Scan
 from models.errors import ModelError
 from models.nets.unrolled import Design
@@ -22,9 +22,9 @@ class UnrolledCine(Unrolled):
     """The images of an unrolled network that sees the frames of a series together; linear ones with them.
 
     For real-time series whose frames have other lines in turn. The network begins at view-shared frames and
-    ends with an exact step to each frame's own lines. Frames of a slice are taken in windows, so an image
-    leaves when its window is there, or at the end. All else, and all that is said, is as with ``Unrolled``;
-    the linear image is that of a frame's own lines alone. Not for diagnosis.
+    ends with an exact step to each frame's own lines. Frames of a slice, set, contrast and average are taken
+    in windows, so an image leaves when its window is there, or at the end. All else, and all that is said, is
+    as with ``Unrolled``; the linear image is that of a frame's own lines alone. Not for diagnosis.
     """
 
     model: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")] = "unrolled-2dt"
@@ -42,12 +42,13 @@ class UnrolledCine(Unrolled):
     def process(self, stream: Iterable[Kspace | CoilMaps | Reference], scan: Scan) -> Iterator[Image | Text]:
         """Give the images of each window, behind each its companions. Raises DataError as ``Unrolled``."""
         state = State(gadget=self, scan=scan)
-        windows: dict[Key, Windows[Member]] = {}
+        windows: dict[tuple[object, ...], Windows[Member]] = {}
         for frame, maps in pairs(state.watch(stream)):
-            key = maps.encoding, maps.slice
+            member = state.member(frame, maps)
+            key = frame.series, member.setting.window
             if key not in windows:
                 windows[key] = Windows(size=self.frames, margin=min(self.margin, self.frames // 2 - 1))
-            found = windows[key].add(state.member(frame, maps))
+            found = windows[key].add(member)
             if found:
                 yield from self._window(*found, state)
         for held in windows.values():

@@ -106,10 +106,10 @@ class Spirit(Gadget):
         lines = frame.data if frame.source.transformed else to_image(frame.data)
         way = noise.consistency
         images = way.solve(to_image(lines, way.axes), self.iterations, self.tolerance)
-        group = state.groups.setdefault(_series(frame), [])
+        group = state.groups.setdefault(frame.series, [])
         group.append(_Linear(frame=frame, noise=noise, images=images))
         if len(group) == (self.frames if self.weight else 1):
-            yield from self._leave(state.groups.pop(_series(frame)), scan)
+            yield from self._leave(state.groups.pop(frame.series), scan)
 
     def _leave(self, group: list["_Linear"], scan: Scan) -> Iterator[CoilImage]:
         images = torch.stack([each.images for each in group], 1)
@@ -131,13 +131,6 @@ class Spirit(Gadget):
 
 def _key(frame: Frame) -> Key:
     return frame.source.encoding, frame.slice
-
-
-def _series(frame: Frame) -> tuple[object, ...]:
-    """What frames of one series share: all counters but those of time, and the shape of their lines."""
-    index = frame.head["idx"]
-    counters = tuple(int(index[name]) for name in ("slice", "set", "contrast", "average"))
-    return (frame.source.encoding, *counters, tuple(frame.data.shape))
 
 
 def _unit(frame: Frame) -> float:

@@ -35,6 +35,16 @@ def test_the_product_over_time_is_the_unitary_transform(given):
     assert torch.allclose(to_image(expected.roll(FRAMES // 2, 0), (-3,)), whole, atol=1e-5)
 
 
+def test_an_export_of_the_product_over_time_takes_any_number_of_frames(given):
+    class Over(torch.nn.Module):
+        def forward(self, frames):
+            return over_time(frames, 1)
+
+    free = {0: torch.export.Dim.DYNAMIC}
+    program = torch.export.export(Over(), (given[0],), dynamic_shapes=(free,), strict=False)
+    assert torch.allclose(program.module()(given[0][:5]), over_time(given[0][:5], 1), atol=1e-6)
+
+
 def test_series_side_by_side_do_not_see_each_other(network, given):
     alone = network(*given)
     other = tuple(part if part.dim() == 4 and part.shape[-1] == 2 * Y else 3 * part for part in given)

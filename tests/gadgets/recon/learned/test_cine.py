@@ -131,6 +131,23 @@ def test_images_of_a_window_leave_before_the_series_ends(items):
     assert len(roles(given, "image")) == FRAMES
 
 
+@pytest.mark.parametrize("counter", ["set", "contrast", "average"])
+def test_frames_of_another_set_contrast_or_average_are_another_series(counter, items):
+    reference, maps, *frames = items
+    others = []
+    for frame in frames:
+        head = frame.head.copy()
+        head["idx"][counter] = 1
+        others.append(replace(frame, data=-3 * frame.data, head=head))
+    mixed = [each for pair in zip(frames, others, strict=True) for each in pair]
+    found = roles(run((reference, maps, *mixed), frames=6, margin=1), "image")
+    alone = [roles(run((reference, maps, *each), frames=6, margin=1), "image") for each in (frames, others)]
+    for number, expected in enumerate(alone):
+        own = [each for each in found if each.head[counter] == number]
+        assert len(own) == FRAMES
+        assert all(torch.equal(a.data, b.data) for a, b in zip(own, expected, strict=True))
+
+
 def test_windows_give_each_item_once_in_order_with_neighbours_on_both_sides():
     for count in range(1, 23):
         windows, given = Windows(size=8, margin=2), []
