@@ -43,6 +43,7 @@ NAMES = (
     "segmentation_robust",
     "perfusion_curves",
     "perfusion_bad",
+    "perfusion_truth",
 )
 
 

@@ -29,6 +29,7 @@ from gadgets.report.overlay import burnt, contour, roi
 from gadgets.report.values import document
 from gadgets.scan import Scan
 from models.cardiac.sectors import TERRITORY
+from models.perfusion.curves import STEP
 
 TOP = 6.0
 """Of the colours of flow [ml/min/g]."""
@@ -101,8 +102,8 @@ def _arterial(item: FirstPass) -> Image:
     marks = arterial.bolus
     draw.text(
         (52, 356),
-        f"foot {0.5 * marks.foot:.1f} s, peak {0.5 * marks.peak:.1f} s "
-        f"({float(arterial.blood.max()):.2f} mM), valley {0.5 * marks.valley:.1f} s",
+        f"foot {STEP * marks.foot:.1f} s, peak {STEP * marks.peak:.1f} s "
+        f"({arterial.peak:.2f} mM), valley {STEP * marks.valley:.1f} s",
         font=font(13),
         fill=INK,
     )

@@ -112,10 +112,10 @@ def _arterial(item: FirstPass) -> dict[str, object] | None:
     start = found.times[0]
     marks = found.bolus
     return {
-        "peak_mm": round(float(found.blood.max()), 4),
-        "foot_s": STEP * marks.foot,
-        "peak_s": STEP * marks.peak,
-        "valley_s": STEP * marks.valley,
+        "peak_mm": round(found.peak, 4),
+        "foot_s": round(STEP * marks.foot, 2),
+        "peak_s": round(STEP * marks.peak, 2),
+        "valley_s": round(STEP * marks.valley, 2),
         "efficiency": round(found.efficiency, 4),
         "times_s": [round(float(each - start), 4) for each in found.times],
         "blood_mm": [round(float(each), 4) for each in found.blood],

@@ -42,11 +42,17 @@ class Arterial:
 
     reasons: tuple[str, ...] = field(default=())
 
+    @property
+    def peak(self) -> float:
+        """Of the curve through the frames [mM]: their highest one lies beside it."""
+        moments = grid(self.times)
+        return float((interpolation(self.times, moments[self.bolus.peak, None]) @ self.blood)[0])
+
     def at(self, step: float) -> tuple[torch.Tensor, float]:
-        """The concentration every ``step`` s from the start that is given with it [s]; 0 before the foot."""
+        """The concentration every ``step`` s from the start that is given with it [s]; 0 while still."""
         moments = grid(self.times, step)
         values = interpolation(self.times, moments) @ self.blood
-        start = float(moments[0]) + self.bolus.foot * STEP
+        start = float(moments[0]) + self.bolus.still * STEP
         return torch.where(moments < start, 0.0, values), float(moments[0])
 
 
@@ -57,7 +63,7 @@ def arterial(
     ratio, r2star = corrected(signals, densities, protocol.echo_times)
     readout = protocol.arterial
     rough = bolus(interpolation(times, grid(times)) @ ratio)
-    before = times < float(times[0]) + STEP * max(rough.foot, 1)
+    before = times < float(times[0]) + STEP * max(rough.still, 1)
     base = float(ratio[before].mean()) if bool(before.any()) else float(ratio[0])
     eff = efficiency(readout, base, protocol.t1_blood)
     used = min(max(eff, EFFICIENCY[0]), 1.0)
@@ -124,6 +130,6 @@ def _judged(
         said.append(
             f"no baseline: the bolus comes {marks.foot * STEP:.1f} s after the first frame, expected 1"
         )
-    if marks.peak >= samples - 8:
+    if marks.peak * STEP >= samples * STEP - 4.0:
         said.append("the scan ends before the first pass is over")
     return said

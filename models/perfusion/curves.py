@@ -4,11 +4,14 @@ from dataclasses import dataclass
 
 import torch
 
-STEP = 0.5
-"""Of the grid on which inputs and models live [s]."""
+STEP = 0.1
+"""Of the grid on which landmarks are sought [s]; heartbeats are ten times as far apart."""
 
 RISE = 0.05
 """The foot is where the curve has risen by this part of what it rises to its peak."""
+
+EARLIER = 1.0
+"""Before the foot what has risen already is less than noise [s]."""
 
 
 def interpolation(times: torch.Tensor, moments: torch.Tensor) -> torch.Tensor:
@@ -57,35 +60,40 @@ class Bolus:
     foot: int
     """Before the rise: where the curve crosses ``RISE`` of its height, walking back from the peak."""
 
+    still: int
+    """So long nothing has come: ``EARLIER`` before the foot."""
+
     peak: int
     valley: int
     """Between first pass and recirculation: the first minimum behind the peak, else the last sample."""
 
     baseline: float
-    """Mean before the foot."""
+    """Mean of what is still."""
 
     height: float
     """Of the peak over the baseline."""
 
     noise: float
-    """Standard deviation before the foot."""
+    """Standard deviation of what is still."""
 
 
 def bolus(curve: torch.Tensor, step: float = STEP) -> Bolus:
     """The landmarks of a curve [sample] that is sampled every ``step`` s; it need not hold a bolus at all."""
     curve = curve.to(torch.float64)
     smooth = smoothed(curve, 0.8 / step)
-    peak = int(smooth.argmax())
-    low, high = max(0, peak - 2), min(len(curve), peak + 3)
-    peak = low + int(curve[low:high].argmax())
+    peak, near = int(smooth.argmax()), round(1.0 / step)
+    low, high = max(0, peak - near), min(len(curve), peak + near + 1)
+    peak = low + int(smoothed(curve, 0.5 / step)[low:high].argmax())
     early = smooth[: max(1, peak)]
     level = float(early.quantile(0.2)) if len(early) else 0.0
-    threshold = level + RISE * (float(smooth[peak]) - level)
-    below = torch.nonzero(smooth[:peak] < threshold)[:, 0]
+    threshold = level + RISE * (float(curve[peak]) - level)
+    below = torch.nonzero(curve[:peak] < threshold)[:, 0]
     foot = int(below[-1]) if len(below) else 0
-    before = curve[: max(1, foot)]
+    still = max(0, foot - round(EARLIER / step))
+    before = curve[: max(1, still)]
     return Bolus(
         foot=foot,
+        still=still,
         peak=peak,
         valley=_valley(smooth, peak),
         baseline=float(before.mean()),

@@ -20,6 +20,9 @@ STEP = 0.5
 WALL = (0.004, 0.022, 0.009, 0.004)
 """Thickness [m]: least, most, expected, sd."""
 
+FREE_WALL = 0.004
+"""Thickness of the right ventricle's free wall [m]: 3 to 5 mm in adults."""
+
 SPREAD = 0.3
 """Of the logarithm of muscle's brightness: coils, flow."""
 
@@ -78,7 +81,7 @@ def find_muscle(series: torch.Tensor, pools: Pools, pixel: float) -> Heart:
         muscle=muscle,
         right=right,
         center=middle,
-        insertions=insertions(right, left | muscle, middle),
+        insertions=insertions(right, left | muscle, middle, pixel),
     )
     return Heart(**{**vars(found), "reasons": tuple(judged(found, series, pixel))})
 
@@ -138,11 +141,12 @@ def _mean(curves: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
 
 
 def insertions(
-    right: torch.Tensor, whole: torch.Tensor, middle: tuple[float, float]
+    right: torch.Tensor, whole: torch.Tensor, middle: tuple[float, float], pixel: float
 ) -> tuple[tuple[float, float], tuple[float, float]] | None:
     """The first and the last direction in which the right ventricle lies against the left, (y, x) each.
 
-    ``whole`` is blood and muscle of the left ventricle. None where less than 20 degrees of it touch.
+    ``whole`` is blood and muscle of the left ventricle. The right ventricle's blood ends before the
+    insertion, by the thickness of its free wall. None where less than 20 degrees of it touch.
     """
     touching = torch.nonzero(grown(whole, 4) & right).double()
     if len(touching) < 4:
@@ -155,6 +159,7 @@ def insertions(
     if last - first < 0.35:
         return None
     radius = float((y.square() + x.square()).sqrt().median())
+    first, last = (each + sign * FREE_WALL / (radius * pixel) for each, sign in ((first, -1), (last, 1)))
     ends = [
         (
             middle[0] + radius * float(torch.tensor(each).sin()),

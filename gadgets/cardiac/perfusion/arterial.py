@@ -11,7 +11,7 @@ from gadgets.data import Image
 from gadgets.gadget import Gadget
 from gadgets.scan import Scan
 from models.perfusion.arterial import arterial
-from models.perfusion.pools import find_pools, purest
+from models.perfusion.pools import apodized, find_pools, purest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,8 +29,7 @@ class FindArterialInput(Gadget):
             if frames is None:
                 yield item
                 continue
-            pixel = (frames.pixel[0] * frames.pixel[1]) ** 0.5
-            pools = find_pools(frames.signal[0], frames.times, pixel)
+            pools = find_pools(frames.even, frames.times, frames.side)
             found = replace(
                 item, pools=pools, refusals=(*item.refusals, *(f"arterial: {r}" for r in pools.reasons))
             )
@@ -50,9 +49,9 @@ def _converted(item: FirstPass, frames: Frames) -> FirstPass:
             f"the header has {len(item.protocol.echo_times)} arterial echoes, the data {len(frames.signal)}"
         )
         return replace(item, refusals=(*item.refusals, reason))
-    mask = purest(frames.signal[0], item.pools.left)
-    signals = frames.signal[:, :, mask].double().mean(2)
-    densities = frames.density[:, :, mask].double().mean((1, 2))
+    mask = purest(apodized(frames.even), item.pools.left)
+    signals = apodized(frames.signal)[:, :, mask].double().mean(2)
+    densities = apodized(frames.density)[:, :, mask].double().mean((1, 2))
     if reason := _swapped(signals, densities):
         return replace(item, refusals=(*item.refusals, reason))
     found = arterial(signals, densities, frames.times, item.protocol)

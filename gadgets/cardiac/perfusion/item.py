@@ -1,5 +1,6 @@
 """What the steps of the perfusion chain hand on: a first pass, and what was found in it so far."""
 
+import functools
 from dataclasses import dataclass, field
 
 import torch
@@ -12,6 +13,7 @@ from models.perfusion.motion import Moved
 from models.perfusion.muscle import Heart
 from models.perfusion.pools import Pools
 from models.perfusion.protocol import Protocol
+from models.perfusion.shading import evened
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -37,6 +39,16 @@ class Frames:
     """Of the first frame."""
 
     meta: Notes = field(default_factory=dict)
+
+    @property
+    def side(self) -> float:
+        """Of a square pixel of the same area [m]."""
+        return float((self.pixel[0] * self.pixel[1]) ** 0.5)
+
+    @functools.cached_property
+    def even(self) -> torch.Tensor:
+        """The first echo without the coils' shading, [frame, y, x]: to find and to follow things in."""
+        return evened(self.signal[0], self.density[0], self.side)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -46,7 +46,7 @@ class CorrectMotion(Gadget):
         for item in stream:
             slices, flags = [], list(item.flags)
             arterial = item.arterial_frames and _registered(item.arterial_frames, None)
-            pools = arterial and find_pools(arterial.signal[0], arterial.times, _side(arterial))
+            pools = arterial and find_pools(arterial.even, arterial.times, arterial.side)
             for number, one in enumerate(item.slices):
                 moved = self._moved(
                     one, heart_in(one.frames, arterial, pools) if arterial and pools else None
@@ -60,19 +60,14 @@ class CorrectMotion(Gadget):
 
     def _moved(self, one: Slice, where: tuple[float, float] | None) -> Slice:
         frames = one.frames
-        where = where or heart_center(frames.signal[0], frames.times, _side(frames))
+        where = where or heart_center(frames.even, frames.times, frames.side)
         cropped = crop(frames, box_around(where, frames.signal.shape, self.box))
-        moved = register(cropped.signal[0], ENGINES[self.engine])
+        moved = register(cropped.even, ENGINES[self.engine])
         return replace(one, frames=_warped(cropped, moved), moved=moved)
 
 
-def _side(frames: Frames) -> float:
-    """Of a square pixel of the same area [m]."""
-    return float((frames.pixel[0] * frames.pixel[1]) ** 0.5)
-
-
 def _registered(frames: Frames, flow: Flow | None) -> Frames:
-    return _warped(frames, register(frames.signal[0].contiguous(), flow))
+    return _warped(frames, register(frames.even.contiguous(), flow))
 
 
 def _warped(frames: Frames, moved: Moved) -> Frames:

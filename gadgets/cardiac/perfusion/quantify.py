@@ -15,10 +15,15 @@ from gadgets.gadget import Gadget
 from gadgets.scan import Scan
 from models.kinetics.blood import HAEMATOCRIT
 from models.perfusion.arterial import Arterial
+from models.perfusion.curves import STEP as GRID
 from models.perfusion.fit import Fitted
 from models.perfusion.flow import SECONDS, STEP, Flow, Kinetics, kinetics
+from models.perfusion.regions import eroded
 
 MAPS = ("mbf", "ps", "vb", "visf", "delay", "error")
+
+ENOUGH = 6
+"""Pixels of a part's mean curve."""
 
 PERCENT = {"vb": 100.0, "visf": 100.0, "error": 100.0}
 """From ml/g to ml/100 g, from a part to percent."""
@@ -67,12 +72,13 @@ class QuantifyFlow(Gadget):
         inner = one.inner[one.heart.muscle]
         present = [name for name in sorted(set(names.tolist())) if name]
         keys: list[tuple[int, str]] = [(name, "") for name in present]
-        masks = [names == name for name in present]
+        core = eroded(one.heart.muscle)[one.heart.muscle]
+        masks = [within(names == name, core) for name in present]
         for half, mask in (("endo", inner), ("epi", ~inner)):
             for name in present:
                 if int((both := (names == name) & mask).sum()) >= 3:
                     keys.append((name, half))
-                    masks.append(both)
+                    masks.append(within(both, core))
         means = torch.stack([curves[mask].mean(0) for mask in masks])
         found, fitted = ready.sectors(means, answers)
         row = torch.tensor([present.index(int(name)) for name in names])
@@ -90,13 +96,22 @@ class QuantifyFlow(Gadget):
         times, start = one.frames.times, float(arterial.times[0])
         used = times < min(start + SECONDS - 1, float(arterial.times[-1]) + 0.5)
         if self.model == "fermi":
-            used &= times < start + arterial.bolus.valley * 0.5 + 2.0
+            used &= times < start + arterial.bolus.valley * GRID + 2.0
         return used
 
     def _judged(self, slices: list[Slice]) -> list[str]:
         errors = {name: float(flow.error) for one in slices for name, flow in one.sectors.items()}
         bad = [name for name, error in errors.items() if error > self.poor]
         return [f"poor fit in segments {', '.join(map(str, bad))}"] if bad else []
+
+
+def within(mask: torch.Tensor, core: torch.Tensor) -> torch.Tensor:
+    """The pixels of a part that lie inside of the muscle; where these are too few, all.
+
+    Those at its rim share in the blood beside it, which is ten times as bright.
+    """
+    both = mask & core
+    return both if int(both.sum()) >= ENOUGH else mask
 
 
 def _rows(fitted: Fitted, row: torch.Tensor) -> Fitted:

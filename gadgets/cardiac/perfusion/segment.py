@@ -63,10 +63,9 @@ class SegmentMyocardium(Gadget):
 
 def chosen(frames: Frames, segmenters: Iterable[Segmenter]) -> Heart:
     """The first answer that its gate passes; else the last one, with its reasons."""
-    pixel = (frames.pixel[0] * frames.pixel[1]) ** 0.5
     heart, before = None, ""
     for segmenter in segmenters:
-        heart = segmenter(frames.signal[0], frames.times, pixel)
+        heart = segmenter(frames.even, frames.times, frames.side)
         if not heart.reasons:
             break
         before = before or f"{heart.origin}: {'; '.join(heart.reasons)}"

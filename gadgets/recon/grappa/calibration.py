@@ -13,6 +13,9 @@ from gadgets.recon.grappa.weighting import even, weighted
 POINTS = 32
 """How many points of the readout are reduced at a time; a fixed number, so that results do not vary."""
 
+ROUNDING = 1e-4
+"""Of the diagonal: a chosen regularisation need not be larger than this for products in single precision."""
+
 
 def calibrate(
     reference: Reference, steps: Steps, size: Size, regularization: float | None, *, kept: bool = True
@@ -32,8 +35,9 @@ def calibrate(
         if regularization is None and kept:
             solved.append(weighted(reference, group, size[0]))
         else:
-            factor = even(reference) if regularization is None else regularization
-            solved.append(_regularized(reference, group, size[0], factor))
+            least = even(reference) if regularization is None else regularization
+            most = ROUNDING if regularization is None else least
+            solved.append(_regularized(reference, group, size[0], least, most))
     return Kernel(
         steps=steps,
         groups=groups(steps, size),
@@ -60,9 +64,12 @@ def _check(reference: Reference, group: Neighbours, steps: Steps) -> None:
 
 
 def _regularized(
-    reference: Reference, group: Neighbours, width: int, regularization: float
+    reference: Reference, group: Neighbours, width: int, regularization: float, most: float
 ) -> tuple[torch.Tensor, float]:
-    """The products are formed over x, where a shift along k0 is a phase, so that A itself is never built."""
+    """The products are formed over x, where a shift along k0 is a phase, so that A itself is never built.
+
+    A regularisation that is lost in their rounding is raised, up to ``most``.
+    """
     data = reference.data if reference.transformed else to_image(reference.data)
     coils, points = data.shape[0], data.shape[-1]
     sources, targets = _lines(data, group)
@@ -70,9 +77,15 @@ def _regularized(
     columns = sources.shape[2]
     normal = _toeplitz(products[..., :columns], width)
     right = torch.cat([products[width - 1 - lag, :, columns:] for lag in lags(width)]).to(torch.complex128)
-    normal.diagonal().add_(regularization * float(normal.diagonal().real.mean()))
-    factor, failed = torch.linalg.cholesky_ex(normal)
-    if int(failed) or not bool(torch.isfinite(factor).all()):
+    level, added = float(normal.diagonal().real.mean()), 0.0
+    while True:
+        normal.diagonal().add_((regularization - added) * level)
+        factor, failed = torch.linalg.cholesky_ex(normal)
+        wrong = bool(failed) or not bool(torch.isfinite(factor).all())
+        if not wrong or regularization == 0 or 4 * regularization > most:
+            break
+        regularization, added = 4 * regularization, regularization
+    if wrong:
         raise DataError(
             f"the reference lines do not determine a kernel: lambda = {regularization} is too small"
         )

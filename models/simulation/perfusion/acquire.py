@@ -21,8 +21,8 @@ from models.simulation.perfusion.truth import Truth, known
 from models.simulation.scan import generator as source
 from models.simulation.scan import whitened
 
-RANK = 4
-"""Of the signals over the pulses of a train: beyond, they are alike to 1e-4 of the largest."""
+RANK = 3
+"""Of the signals over the pulses of a train: beyond, they are alike to 3e-4 of the largest."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -56,10 +56,13 @@ class Camera:
         rank = min(RANK, pulses)
         basis = (left[:, :rank] * size[:rank]).reshape(nodes, rows, rank)
         pictures = picture(self.where.shares(breath), basis, self.weights)
+        there = torch.nonzero(pictures.abs().amax((0, 1)))[:, 0]
+        body = slice(int(there[0]), int(there[-1]) + 1) if len(there) else slice(0, 1)
         shares = right[:rank].mT.to(torch.complex64)
         folded = (shares[:, :, None] * down[:, None, :]).flatten(1)
-        seen = torch.stack([folded @ (coil * pictures).flatten(0, 1) for coil in self.coils], 1)
-        return seen @ self.across
+        near, inside = self.coils[..., body], pictures[..., body]
+        seen = torch.stack([folded @ (coil * inside).flatten(0, 1) for coil in near], 1)
+        return seen @ self.across[body]
 
 
 @dataclass(kw_only=True, eq=False)
@@ -82,6 +85,9 @@ class PerfusionSimulation:
 
     mix: torch.Tensor = field(repr=False)
     """Of the samples' noise, complex128 [coil, coil]."""
+
+    scenes: dict[int, Scene] = field(default_factory=dict, repr=False)
+    """What was laid out so far; another simulation of the same person and breathing may take it over."""
 
     def noise(self) -> torch.Tensor:
         """The readouts without excitation, complex64 [readout, coil, sample]."""
@@ -138,11 +144,11 @@ class PerfusionSimulation:
 
 
 def camera(simulation: PerfusionSimulation, index: int) -> Camera:
-    """The plane of a slice (-1: of the arterial image)."""
+    """The plane of a slice (-1: of the arterial image); it is kept in ``scenes``."""
     study, over = simulation.study, simulation.oversampling
     sequence = study.sequence
     train = sequence.artery if index < 0 else sequence.muscle
-    where = scene(study, index, halves=True)
+    where = simulation.scenes.setdefault(index, scene(study, index, halves=True))
     x, y = where.plane.offsets()
     volume = (sequence.muscle.matrix[0] / train.matrix[0]) ** 2
     coils = array(simulation.coils, sequence.fov, x, y)

@@ -8,7 +8,8 @@ from gadgets.data import CoilImage, Reference
 from gadgets.errors import DataError
 from gadgets.recon.fourier import Fourier
 from gadgets.recon.grappa import Grappa
-from gadgets.recon.grappa.calibration import calibrate
+from gadgets.recon.grappa.calibration import ROUNDING, _regularized, calibrate
+from gadgets.recon.grappa.kernel import groups
 from gadgets.recon.grappa.steps import Steps
 from gadgets.recon.grappa.weighting import variance
 
@@ -141,6 +142,19 @@ def test_what_cannot_be_reconstructed_is_refused_by_name(phantom):
         run([phantom.reference(0 * phantom.lines, LINES)], phantom.scan(2), regularization=0.0)
     with pytest.raises(DataError, match="R = 7 x 1"):
         run([kspace], phantom.scan(7))
+
+
+def test_a_regularisation_that_rounding_swallows_is_raised_and_no_scan_is_lost(phantom):
+    mix = torch.randn(12, 2, generator=torch.Generator().manual_seed(0), dtype=torch.complex64)
+    alike = torch.einsum("cn,nyx->cyx", mix, phantom.lines[:2])
+    reference = phantom.reference(alike, LINES)
+    steps, size = Steps(k1=2, k2=1, shift=0), (5, 4, 1)
+    with pytest.raises(DataError, match="too small"):
+        calibrate(reference, steps, size, 1e-12)
+    (group,) = groups(steps, size)
+    weights, used = _regularized(reference, group, 5, 1e-12, ROUNDING)
+    assert 1e-12 < used <= ROUNDING
+    assert bool(weights.isfinite().all())
 
 
 def noisy(phantom, white, notes):

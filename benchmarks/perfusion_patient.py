@@ -1,0 +1,407 @@
+"""One simulated patient through the chain ``perfusion``, from k-space to numbers, beside the truth."""
+
+import math
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+
+from gadgets.cardiac.perfusion.item import FirstPass, Slice
+from gadgets.data import Readouts
+from gadgets.gadget import Gadget, flat
+from gadgets.scan import Scan
+from models.cardiac.sectors import endocardial
+from models.kinetics.btex import Btex
+from models.kinetics.compartments import TwoCompartmentExchange
+from models.kinetics.response import tissue
+from models.perfusion.arterial import Arterial
+from models.perfusion.curves import RISE
+from models.perfusion.curves import STEP as GRID
+from models.perfusion.flow import EXPECTED, LATE
+from models.perfusion.muscle import Heart
+from models.simulation.perfusion.acquire import PerfusionSimulation, simulate_perfusion
+from models.simulation.perfusion.scene import CAVITY, MUSCLE, RIGHT, Scene, scene, sectors_of, segmented
+from models.simulation.perfusion.study import STEP, draw_study
+from server.chain import build, named
+from server.files.header import write_header
+from server.perfusion import describe_perfusion, runs
+from server.wire.header import read_header
+from server.wire.readouts import split
+
+COILS = 12
+
+Row = dict[str, Any]
+"""A sector, a patient or a slice: plain numbers by name."""
+
+
+@dataclass
+class Clock:
+    """CPU seconds of gadgets that pull from each other, each without what it waits for."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+    _names: list[str] = field(default_factory=list)
+    _since: float = 0.0
+
+    def _switch(self) -> None:
+        now = time.thread_time()
+        if self._names:
+            name = self._names[-1]
+            self.seconds[name] = self.seconds.get(name, 0.0) + now - self._since
+        self._since = now
+
+    def measured(self, name: str, items: Iterable[Any]) -> Iterator[Any]:
+        """The items; the time that it takes to make them is that of ``name``."""
+        source = iter(items)
+        while True:
+            self._switch()
+            self._names.append(name)
+            try:
+                item = next(source)
+            except StopIteration:
+                return
+            finally:
+                self._switch()
+                self._names.pop()
+            yield item
+
+
+def passed(gadget: Gadget, stream: Iterable[Any], scan: Scan) -> Iterator[Any]:
+    """What a gadget answers; items that it does not take pass it by, in order."""
+    taken, aside = gadget.signature()[0], deque[Any]()
+
+    def mine() -> Iterator[Any]:
+        for item in stream:
+            if isinstance(item, taken):
+                yield item
+            else:
+                aside.append(item)
+
+    for answer in gadget.process(mine(), scan):
+        while aside:
+            yield aside.popleft()
+        yield answer
+    yield from aside
+
+
+def laid(gadgets: Iterable[Gadget], stream: Iterable[Any], scan: Scan, clock: Clock) -> Iterator[Any]:
+    """What leaves the last of some gadgets."""
+    for gadget in gadgets:
+        stream = clock.measured(type(gadget).__name__, passed(gadget, stream, scan))
+    return iter(stream)
+
+
+def chain(first: str, last: str, **more: dict[str, Any]) -> list[Gadget]:
+    """The gadgets of the chain from one to another; ``more``: parameters of one by its name."""
+    gadgets = [replace(each, **more.get(type(each).__name__, {})) for each in flat(build(named("perfusion")))]
+    names = [type(each).__name__ for each in gadgets]
+    return gadgets[names.index(first) : names.index(last) + 1]
+
+
+def items(simulation: PerfusionSimulation) -> Iterator[Readouts]:
+    """The scan as a scanner sends it."""
+    for run in runs(simulation):
+        yield from split(run)
+
+
+def first_pass(stream: Iterable[Any]) -> FirstPass:
+    """The one that leaves a part of the chain."""
+    (item,) = (each for each in stream if isinstance(each, FirstPass))
+    return item
+
+
+@dataclass(kw_only=True)
+class Seen:
+    """What became of one scan: rows for the benchmark."""
+
+    sectors: list[Row]
+    slices: list[Row]
+    patient: Row
+
+
+def patient(seed: int, generator: str, cnrs: tuple[float, ...], scenes: dict[int, Scene]) -> list[Seen]:
+    """One person's scans, alike but for their noise; ``scenes`` of the same person are used and kept."""
+    begin = time.thread_time()
+    study = draw_study(seed, generator)
+    simulations = [simulate_perfusion(study, cnr, COILS, seed) for cnr in cnrs]
+    for each in simulations:
+        each.scenes = scenes
+    clean = list(simulations[0].clean())
+    cost = time.thread_time() - begin
+    found = []
+    for simulation in simulations:
+        simulation.clean = lambda: iter(clean)  # type: ignore[method-assign]
+        found.append(one(simulation))
+        found[-1].patient["simulation_s"] = cost
+    if len(found) > 1:
+        bounded(found[0], found[1], simulations[0])
+    for each in found:
+        for row in each.sectors:
+            row.pop("curve", None)
+    return found
+
+
+def one(simulation: PerfusionSimulation) -> Seen:
+    """One scan through the chain, with the masks that it finds and with the true ones."""
+    study, clock = simulation.study, Clock()
+    scan = read_header(write_header(describe_perfusion(simulation, "perfusion")))
+    sent = clock.measured("simulation", items(simulation))
+    raw = first_pass(laid(chain("DetectSaturation", "CollectFirstPass"), sent, scan, clock))
+    moved = first_pass(laid(chain("CorrectMotion", "FindArterialInput"), [raw], scan, clock))
+    found = first_pass(laid(chain("SegmentMyocardium", "QuantifyFlow"), [moved], scan, clock))
+    for _ in laid(chain("ReportPerfusion", "ReportPerfusion"), [found], scan, clock):
+        pass
+    hearts = [known(each, scene(study, index_of(each))) for each in moved.slices]
+    true = replace(moved, slices=tuple(hearts))
+    items_by = {"estimated": found, "true": by(true, scan, "btex")}
+    if study.generator == "2cxm":
+        items_by["true, by 2cxm"] = by(true, scan, "2cxm")
+    about = {"seed": study.seed, "generator": study.generator, "cnr": simulation.cnr}
+    return Seen(
+        sectors=[
+            {**about, "masks": name, **row}
+            for name, item in items_by.items()
+            for row in _sectors(item, simulation)
+        ],
+        slices=[
+            {**about, **overlap(a, b, simulation.scenes[index_of(a)])}
+            for a, b in zip(found.slices, hearts, strict=True)
+        ],
+        patient={
+            **about,
+            "refusals": list(found.refusals),
+            "flags": list(found.flags),
+            "refused_with_true_masks": list(items_by["true"].refusals),
+            **_arterial(moved.arterial, simulation),
+            "seconds": {name: round(value, 3) for name, value in clock.seconds.items()},
+        },
+    )
+
+
+def by(item: FirstPass, scan: Scan, model: str) -> FirstPass:
+    """The first pass with its flow by a model."""
+    gadgets = chain("QuantifyFlow", "QuantifyFlow", QuantifyFlow={"model": model})
+    return first_pass(laid(gadgets, [item], scan, Clock()))
+
+
+def index_of(one: Slice) -> int:
+    """Which slice of the study it is."""
+    return int(one.frames.head["slice"])
+
+
+def known(one: Slice, where: Scene) -> Slice:
+    """A registered slice with the true masks, as they lie in the geometry that its frames have in common."""
+    away, breath = _common(one, where)
+    shares = where.shares(breath)
+    own = torch.tensor(where.displacement(breath)[:2], dtype=torch.float64)
+    corner = _corner(one, where) + own - away
+    height, width = one.frames.signal.shape[-2:]
+    labels, names = segmented(shares), sectors_of(shares)
+    y, x = (round(float(each)) for each in corner)
+    labels, names = (_part(each, y, x, height, width) for each in (labels, names))
+    muscle, left = labels == MUSCLE, labels == CAVITY
+    middle = torch.tensor(where.pixel(0.0, 0.0), dtype=torch.float64) + away - _corner(one, where)
+    ends = [
+        torch.tensor(where.outline(angle), dtype=torch.float64) + away - _corner(one, where)
+        for angle in where.insertions()
+    ]
+    heart = Heart(
+        left=left,
+        muscle=muscle,
+        right=labels == RIGHT,
+        center=(float(middle[0]), float(middle[1])),
+        insertions=tuple((float(each[0]), float(each[1])) for each in ends),  # type: ignore[arg-type]
+        origin="truth",
+    )
+    return replace(one, heart=heart, segments=names * muscle, inner=endocardial(muscle, left))
+
+
+def _part(image: torch.Tensor, y: int, x: int, height: int, width: int) -> torch.Tensor:
+    """A part of an image [y, x] that may reach beyond it."""
+    wide = torch.nn.functional.pad(image, (width, width, height, height))
+    return wide[y + height : y + 2 * height, x + width : x + 2 * width]
+
+
+def _corner(one: Slice, where: Scene) -> torch.Tensor:
+    """The first pixel of a slice's box in the whole image, (y, x)."""
+    head, plane = one.frames.head, where.plane
+    apart = torch.from_numpy(head["position"].astype(float)) - 1000 * torch.tensor(plane.center).double()
+    along = [
+        float(apart @ torch.from_numpy(head[name].astype(float))) / (1e3 * step)
+        for name, step in zip(("phase_dir", "read_dir"), one.frames.pixel, strict=True)
+    ]
+    sizes = torch.tensor(one.frames.signal.shape[-2:]).double()
+    whole = torch.tensor([plane.matrix[1], plane.matrix[0]]).double()
+    return torch.tensor(along).double() + whole / 2 - sizes / 2
+
+
+def _common(one: Slice, where: Scene) -> tuple[torch.Tensor, float]:
+    """Where the heart lies in the common geometry, from end-expiration, (y, x) [pixel], and the breath of the
+    frame that is nearest to it."""
+    shift = _shifts(one)
+    breaths = _breaths(one, where)
+    ways = torch.tensor([where.displacement(each)[:2] for each in breaths], dtype=torch.float64)
+    away = (ways - shift).median(0).values
+    return away, breaths[int((ways - away).square().sum(1).argmin())]
+
+
+def _breaths(one: Slice, where: Scene) -> list[float]:
+    study = where.study
+    times = study.times(where.index)[study.sequence.density :]
+    return [float(each) for each in study.breaths(times)]
+
+
+def _shifts(one: Slice) -> torch.Tensor:
+    """Of each frame as it was found, [frame, (y, x)] [pixel]."""
+    if one.moved is None:
+        raise ValueError("the slice was not registered")
+    return one.moved.displacement.mean((2, 3)).double()
+
+
+def _sectors(item: FirstPass, simulation: PerfusionSimulation) -> Iterator[Row]:
+    truth = simulation.study.flow
+    for one in item.slices:
+        if one.gadolinium is None or one.segments is None:
+            continue
+        for number, flow in one.sectors.items():
+            yield {
+                "segment": number,
+                "true": float(truth.mbf[number - 1]),
+                "mbf": float(flow.mbf),
+                "mbf_sd": float(flow.mbf_sd),
+                "error": float(flow.error),
+                "curve": one.gadolinium[:, one.segments == number].double().mean(1),
+            }
+
+
+def bounded(low: Seen, high: Seen, simulation: PerfusionSimulation) -> None:
+    """Write into the rows of two scans that differ by their noise alone the Cramer-Rao bounds of flow.
+
+    The noise of a sector's mean curve is that of the difference of both scans' curves, for true masks.
+    ``free``: nothing is known of the other parameters; ``held``: what the fit expects of them counts.
+    """
+    other = {row["segment"]: row for row in high.sectors if row["masks"] == "true"}
+    for row in low.sectors:
+        if row["masks"] != "true" or row["segment"] not in other:
+            continue
+        twin = other[row["segment"]]
+        apart = row["curve"] - twin["curve"]
+        one = float(apart.std()) / math.hypot(1 / row["cnr"], 1 / twin["cnr"])
+        slope = slopes(simulation, row["segment"] - 1, len(apart))
+        normal = slope.mT @ slope
+        row["twin"] = {"mbf": twin["mbf"]}
+        for each, bounds in ((row, row), (twin, row["twin"])):
+            noise = one / each["cnr"]
+            bounds["noise"] = noise
+            bounds["free"] = each["true"] * _sd(normal / noise**2)
+            bounds["held"] = each["true"] * _sd(normal / noise**2 + PRIOR)
+
+
+def _sd(information: torch.Tensor) -> float:
+    return float(torch.linalg.pinv(information, hermitian=True)[0, 0]) ** 0.5
+
+
+PRIOR = torch.diag(
+    torch.tensor(
+        [0.0, *(1 / EXPECTED[name][1] ** 2 for name in ("ps", "vp", "ve")), 1 / LATE[1] ** 2],
+        dtype=torch.float64,
+    )
+)
+"""What the fit expects, as information on the logarithms of flow, PS, vp and ve, and on the delay."""
+
+
+def slopes(simulation: PerfusionSimulation, sector: int, frames: int) -> torch.Tensor:
+    """Of a sector's true curve by the logarithms of its parameters, and by its delay; [frame, 5]."""
+    study, small = simulation.study, 0.01
+    model = TwoCompartmentExchange() if study.generator == "2cxm" else Btex()
+    time = simulation.eyes.time
+    plasma = study.bolus.left(time) / (1 - study.flow.haematocrit)
+    middle, delay = study.flow.parameters()[sector], study.flow.delay[sector]
+    steps = [sign * small * unit for unit in torch.eye(5).double() for sign in (1, -1)]
+    curves = torch.cat(
+        [
+            tissue(model, (middle * step[:4].exp())[None], plasma, STEP, delay[None] + step[4:])
+            for step in steps
+        ]
+    )
+    level = 0 if sector < 6 else 1 if sector < 12 else 2
+    times = study.times(level)[study.sequence.density :][:frames]
+    seen = curves[:, (times / STEP).round().long().clamp(max=len(time) - 1)]
+    return ((seen[0::2] - seen[1::2]) / (2 * small)).mT
+
+
+def overlap(found: Slice, true: Slice, where: Scene) -> Row:
+    """Of the masks; and of the frames before registration and after it, least and mean.
+
+    ``where`` has half pixels: frames are compared as finely.
+    """
+    breaths, shift = _breaths(found, where), _shifts(found) * 2
+    ways = torch.tensor([where.displacement(each)[:2] for each in breaths], dtype=torch.float64)
+    away = (ways - shift).median(0).values
+    nearest = int((ways - away).square().sum(1).argmin())
+    layouts = {each: segmented(where.shares(each)) == MUSCLE for each in set(breaths)}
+    target = layouts[breaths[nearest]]
+    before = [dice(layouts[each], target) for each in breaths]
+    after = []
+    for each, moved in zip(breaths, shift, strict=True):
+        y, x = (int(way) for way in (moved - ways[nearest] + away).round())
+        after.append(dice(torch.roll(layouts[each], (-y, -x), (0, 1)), target))
+    masks: Row = {}
+    heart, truth = found.heart, true.heart
+    if heart is not None and truth is not None:
+        masks = {"muscle": dice(heart.muscle, truth.muscle), "left": dice(heart.left, truth.left)}
+        if found.segments is not None and true.segments is not None:
+            both = heart.muscle & truth.muscle
+            masks["same_sector"] = float((found.segments == true.segments)[both].float().mean())
+    return {
+        "level": found.level,
+        "before": [min(before), sum(before) / len(before)],
+        "after": [min(after), sum(after) / len(after)],
+        "reasons": list(heart.reasons) if heart is not None else [],
+        **masks,
+    }
+
+
+def dice(one: torch.Tensor, other: torch.Tensor) -> float:
+    """Twice what two masks share, over the sum of both."""
+    return 2 * float((one & other).sum()) / max(1.0, float(one.sum() + other.sum()))
+
+
+def _arterial(found: Arterial | None, simulation: PerfusionSimulation) -> Row:
+    """The input's peak and landmarks beside those of the true curve."""
+    if found is None:
+        return {}
+    study = simulation.study
+    fine = torch.arange(0.0, float(study.waves[-1]), 0.02, dtype=torch.float64)
+    true = study.bolus.left(fine)
+    zero = float(found.times[0]) - float(study.times(-1)[study.sequence.density])
+    return {
+        "peak": found.peak,
+        "true_peak": float(true.max()),
+        "efficiency": found.efficiency,
+        "true_efficiency": study.efficiency,
+        **landmarks(found, zero, fine, true),
+    }
+
+
+def landmarks(found: Arterial, zero: float, fine: torch.Tensor, true: torch.Tensor) -> dict[str, list[float]]:
+    """Found and true moment of each landmark [s], of which the true ones follow the definitions in
+    ``models.perfusion.curves`` on the continuous curve; ``zero``: of the found times on the true clock."""
+    peak = int(true.argmax())
+    foot = int(torch.nonzero(true[:peak] < RISE * true[peak])[-1])
+    behind = torch.nonzero(true[peak:] < 0.6 * true[peak])[:, 0]
+    first = peak + int(behind[0]) if len(behind) else len(true) - 1
+    rising = torch.nonzero(true[first:].diff() > 0)[:, 0]
+    valley = first + int(rising[0]) if len(rising) else len(true) - 1
+    start = float(found.times[0]) - zero
+    marks = found.bolus
+    return {
+        name: [start + GRID * at, float(fine[where])]
+        for name, at, where in (
+            ("foot", marks.foot, foot),
+            ("top", marks.peak, peak),
+            ("valley", marks.valley, valley),
+        )
+    }
