@@ -59,7 +59,7 @@ def find_heart(
         muscle=muscle,
         right=right,
         center=middle,
-        insertions=insertions(right, left | muscle, middle),
+        insertions=insertions(right, left | muscle, middle, pixel),
         origin="network",
     )
     when = halfway(series, times, right), halfway(series, times, left)
