@@ -9,7 +9,7 @@ import os
 import sys
 import threading
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from http.cookiejar import CookieJar
 from typing import Any
 from urllib.parse import urlencode
@@ -22,7 +22,8 @@ class Watcher:
         self._address = address
         self._opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
         self.first = threading.Event()
-        self.states = self.pictures = self._seen = 0
+        self.states = self.pictures = 0
+        self._seen: dict[str, object] = {}
 
     def watch(self, token: str) -> None:
         """Follow until the process ends."""
@@ -39,10 +40,19 @@ class Watcher:
         self.states += 1
         self.first.set()
         running = [each for each in state.get("sessions", ()) if each["state"] == "running"]
-        if running and running[-1]["series"] and running[-1]["preview"] != self._seen:
-            self._seen = running[-1]["preview"]
-            place = f"/api/picture/{running[-1]['id']}?series={running[-1]['series'][0]}"
-            self._opener.open(self._address + place, timeout=60).read()
+        if running:
+            one = running[-1]
+            self._ask(one, "preview", [f"series={each}" for each in one["series"][:1]])
+            self._ask(one, "view", [f"view={each}" for each in one["views"]])
+
+    def _ask(self, one: Mapping[str, Any], count: str, wanted: Iterable[str]) -> None:
+        """For the pictures of a session, when their count says that there are newer ones."""
+        if self._seen.get(count) == one[count]:
+            return
+        self._seen[count] = one[count]
+        for each in wanted:
+            place = f"{self._address}/api/picture/{one['id']}?{each}"
+            self._opener.open(place, timeout=60).read()
             self.pictures += 1
 
 

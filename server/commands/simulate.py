@@ -73,6 +73,9 @@ def _add_sampling(own: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--repetition-time", type=float, metavar="MS", help="(5; cine 3)")
     group.add_argument(
+        "--patient", default="", metavar="ID", help="an invented one, with a study: what archives ask for"
+    )
+    group.add_argument(
         "--start", type=time_of_day, default="10:00:00", metavar="HH:MM:SS", help="of the scan (%(default)s)"
     )
 
@@ -110,7 +113,7 @@ def run(options: argparse.Namespace) -> int:
     writable(options.output)
     simulation = simulate(protocol)
     scan, readouts = _acquired(simulation, options)
-    count = write_scan(options.output, write_header(scan), readouts, truth=truth(simulation))
+    count = write_scan(options.output, write_header(scan, options.patient), readouts, truth=truth(simulation))
     facts = {
         "file": str(options.output),
         "readouts": count,

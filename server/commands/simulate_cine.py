@@ -53,7 +53,7 @@ def run(options: argparse.Namespace) -> int:
     simulation = simulate_cine(cine)
     count = write_scan(
         writable(options.output),
-        write_header(describe_cine(simulation, options.kind)),
+        write_header(describe_cine(simulation, options.kind), options.patient),
         runs(simulation),
         waveforms(simulation),
         truth=lambda: truth(simulation),

@@ -42,7 +42,7 @@ def run(options: argparse.Namespace) -> int:
     simulation = simulate_perfusion(study, options.cnr, options.coils or 12, options.seed)
     count = write_scan(
         writable(options.output),
-        write_header(describe_perfusion(simulation, options.kind)),
+        write_header(describe_perfusion(simulation, options.kind), options.patient),
         runs(simulation),
         waveforms(simulation),
         truth=lambda: truth(simulation),

@@ -7,12 +7,17 @@ from typing import Any
 from gadgets.scan import PROTON, Encoding, Limit, Scan, Space
 
 
-def write_header(scan: Scan) -> str:
-    """The XML of a scan's header, in the order of sections that ISMRMRD's schema asks for."""
+def write_header(scan: Scan, patient: str = "") -> str:
+    """The XML of a scan's header, in the order of sections that ISMRMRD's schema asks for.
+
+    With the identifier of an invented ``patient`` it has what archives ask for: a study of that patient's.
+    """
     from ismrmrd import xsd
 
     header = xsd.ismrmrdHeader(
         version=1,
+        subjectInformation=xsd.subjectInformationType(patientID=patient) if patient else None,
+        studyInformation=_study(patient) if patient else None,
         measurementInformation=xsd.measurementInformationType(
             measurementID=scan.measurement_id or None,
             patientPosition=xsd.patientPositionType(scan.patient_position or "HFS"),
@@ -31,6 +36,16 @@ def write_header(scan: Scan) -> str:
         userParameters=_parameters(scan.parameters),
     )
     return str(xsd.ToXML(header))
+
+
+def _study(patient: str) -> Any:  # noqa: ANN401 - ismrmrd's generated classes
+    """The same for the same patient."""
+    from ismrmrd import xsd
+
+    from server.dicom.uids import uid
+
+    name = uid("simulated study", patient)
+    return xsd.studyInformationType(accessionNumber=int(name[-8:]), studyInstanceUID=name)
 
 
 def _system(scan: Scan) -> Any:  # noqa: ANN401 - ismrmrd's generated classes

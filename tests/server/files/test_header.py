@@ -54,3 +54,13 @@ def test_an_empty_scan_is_a_header_too():
         read_header(write_header(dataclasses.replace(SCAN, parameters={}, coil_labels=()))).parameters == {}
     )
     assert read_header(write_header(Scan())).encodings == ()
+
+
+def test_an_invented_patient_has_all_that_an_archive_asks_for():
+    from server.dicom.identity import identity
+
+    found = identity(write_header(Scan(), "P1"))
+    assert (found.patient_id, found.lacking) == ("P1", ())
+    assert found.study_uid == identity(write_header(Scan(), "P1")).study_uid
+    assert found.study_uid != identity(write_header(Scan(), "P2")).study_uid
+    assert identity(write_header(Scan())).lacking

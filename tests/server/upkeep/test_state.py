@@ -135,3 +135,24 @@ def test_another_key_renames_patients_and_forgets_measurements(state, tmp_path):
     assert new != old
     assert after.outcome == {**before.outcome, "patient": pseudonym("P1", new)}
     assert not (state / "dependencies").exists()
+
+
+def test_the_commands_of_the_document_do_it(state, tmp_path, monkeypatch, capsys):
+    from server.cli import main
+
+    def said(folder, *words):
+        for each in ("STATE", "RUN"):
+            monkeypatch.setenv(f"SCANSIDE_{each}", str(folder))
+        assert main(["state", *words]) == 0
+        return capsys.readouterr().out
+
+    file, other, before = tmp_path / "backup.tar", tmp_path / "other", entries(state)
+    assert said(state, "backup", str(file)).startswith(str(file))
+    said(other, "restore", str(file))
+    assert [each.object for each in entries(other)] == [each.object for each in before]
+    said(other, "rollback", "1")
+    assert "outbox.db: version 1" in said(other, "show")
+    key = (other / "site.key").read_bytes()
+    said(other, "rotate-key")
+    assert (other / "site.key").read_bytes() != key
+    assert [each["did"] for each in audit.lines(other)][-3:] == ["restored", "rolled back", "changed"]
