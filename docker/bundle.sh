@@ -12,7 +12,7 @@ wheel() { "$python" -m pip wheel --quiet --wheel-dir "$folder/wheels" --find-lin
 if [ $# -eq 0 ]; then
   # shellcheck disable=SC2086
   wheel ${TORCH_ARGS:-} "$(grep '^torch==' "$here/constraints.txt")"
-  set -- "$here[cardiac,convert,dicom,onnx,page]"
+  set -- "$here[cardiac,convert,dicom,onnx,page,traces]"
 fi
 wheel "$@"
 "$python" - "$folder" <<'PYTHON'

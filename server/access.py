@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from server.errors import AccessError
 from server.peers import Network, Peer
 from server.settings import Settings, SettingsError
+from server.status.traces import lacking
 from server.wire.kinds import Profile
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -49,6 +50,8 @@ def guard(settings: Settings) -> None:
         raise SettingsError(
             "a peer is known by its certificate's subject, but tls_ca, to check it by, is not set"
         )
+    if settings.traces and (package := lacking()):
+        raise SettingsError(f"traces need {package}: pip install 'scanside[traces]'")
     limited = bool(settings.allow) and all(network.prefixlen for network in settings.allow)
     if not _loopback(settings.host) and not (limited or settings.tls_ca or settings.insecure):
         raise SettingsError(

@@ -44,6 +44,9 @@ class Settings:
     http_port: Annotated[int, Field(ge=0, le=65535)] = 0
     """The port for these; 0 picks a free one."""
 
+    traces: Annotated[str, Field(pattern=r"^(https?://.+)?$")] = ""
+    """Where a trace of each scan goes (OpenTelemetry), `http://127.0.0.1:4318/v1/traces`; with `http`."""
+
     log: Literal["text", "json"] = "text"
     """How log lines are written: as text, or as one JSON object each."""
 

@@ -47,7 +47,7 @@ def requirements(name, extra=""):
 def shipped():
     """What an installation with all extras brings, by name."""
     fresh = requirements("scanside").union(
-        *(requirements("scanside", each) for each in ("convert", "dicom", "onnx", "train"))
+        *(requirements("scanside", each) for each in ("convert", "dicom", "onnx", "traces", "train"))
     )
     known = set()
     while fresh:

@@ -45,6 +45,7 @@ def rules(settings: Settings) -> str:
             "spool": str(settings.spool) if settings.spool_mode != "none" else "",
             "room": settings.spool_room,
             "refuses": settings.spool_full == "refuse",
+            "traces": settings.traces,
             "allow": [str(each) for each in settings.allow],
         }
     )

@@ -49,6 +49,9 @@ class Rules:
     allow: tuple[str, ...] = ()
     """Networks that may ask; none: everyone who reaches the address."""
 
+    traces: str = ""
+    """Where traces go; empty: nowhere."""
+
     def permits(self, address: str) -> bool:
         """Whether a client may ask."""
         found = ipaddress.ip_address(address.partition("%")[0])
@@ -192,4 +195,9 @@ def _cut(connection: socket.socket) -> None:
 
 def serve(folder: Path, bound: socket.socket, rules: Rules, parent: int) -> None:
     """Answer on the socket until the process ``parent`` is gone."""
-    Status(folder, bound, rules, parent).serve_forever(poll_interval=0.5)
+    made = Status(folder, bound, rules, parent)
+    if rules.traces:
+        from server.status.traces import Traces
+
+        Traces(rules.traces).begin(made.snapshot)
+    made.serve_forever(poll_interval=0.5)
