@@ -24,8 +24,8 @@ SECONDS = 8.0
 CHANNELS = 4
 """Of a physiological signal that are shown."""
 
-MOST = 4096
-"""Lines, partitions and slices that are counted."""
+LINES, ROWS = 2048, 512
+"""Lines, and partitions or slices, that are counted."""
 
 
 class Incoming:
@@ -40,7 +40,7 @@ class Incoming:
         slices = scan.encodings[0].limit("slice") if scan.encodings else None
         self._row = "kspace_encode_step_2" if partitions > 1 else "slice"
         rows = partitions if partitions > 1 else slices.size if slices else 1
-        self._fill = np.zeros((min(max(rows, 1), MOST), min(max(lines, 1), MOST)), np.uint32)
+        self._fill = np.zeros((min(max(rows, 1), ROWS), min(max(lines, 1), LINES)), np.uint32)
         self._repetition = -1
         self._noise: list[Noise] = []
         self._measured: NoiseMeasurement | None = None
@@ -86,7 +86,7 @@ class Incoming:
     def _keep(self, item: Waveform) -> None:
         """Add to the signal of the least kind (0: ECG, 1: pulse, 2: respiration), of equal channels."""
         kind, step = int(item.head["waveform_id"]), 1e-6 * float(item.head["sample_time_us"])
-        if (self._wave and kind > self._kind) or not 0 < step < 1:
+        if (self._wave and kind > self._kind) or not 0 < step < 1 or not item.data.size:
             return
         if kind != self._kind or len(item.data) != len(self._wave[-1]):
             self._wave.clear()
@@ -103,11 +103,13 @@ class Incoming:
 
     def _coils(self) -> dict[str, Any]:
         """Amount of correlation between channels; levels: their noise beside the median; marks: the dead."""
-        noise, self._noise = self._noise, []
+        noise = list(self._noise)
         try:
             found = measure(noise, self._scan) if noise else self._measured
         except DataError:
             return {}
+        if self._repetition >= 0:
+            self._noise = []
         if found is None or len(found.variance) > EDGE:
             return {}
         sd = np.sqrt(np.diagonal(found.covariance).real)

@@ -76,6 +76,19 @@ def test_a_drain_has_longer_than_the_servers_own_deadline():
     assert int(service["stop_grace_period"].removesuffix("s")) > grace + 10
 
 
+def test_the_systemd_unit_is_valid_and_lets_scans_finish(tmp_path):
+    from server.settings import Settings
+
+    text = (DOCKER / "scanside.service").read_text()
+    (seconds,) = re.findall(r"^TimeoutStopSec=(\d+)$", text, re.MULTILINE)
+    assert int(seconds) > Settings().grace + 10
+    assert "ExecStartPre=/opt/scanside/.venv/bin/scanside config check" in text
+    unit = tmp_path / "scanside.service"
+    here = text.replace("/opt/scanside/.venv/bin/scanside", "/bin/true").replace("User=scanside", "User=root")
+    unit.write_text(here)
+    tool("systemd-analyze", "verify", str(unit))
+
+
 def test_probes_ask_for_paths_that_the_server_has():
     container = objects()["Deployment"]["spec"]["template"]["spec"]["containers"][0]
     paths = {

@@ -67,7 +67,9 @@ def test_correlated_and_dead_channels_are_seen():
     data[:, 1] = 2 * data[:, 0]
     data[:, 3] = 0
     incoming = Incoming(scan())
-    incoming.take(Noise(head=np.zeros(8, READOUT_HEAD), data=data))
+    for part in (slice(0, 2), slice(2, 8)):
+        list(incoming.views())
+        incoming.take(Noise(head=np.zeros(8, READOUT_HEAD)[part], data=data[part]))
     shown = views(incoming)["noise"]
     assert shown["marks"] == [3]
     assert shown["levels"] == pytest.approx([1, 2, 1, 0], abs=0.06)
@@ -96,5 +98,10 @@ def test_what_cannot_be_shown_costs_the_scan_nothing():
     incoming = Incoming(Scan())
     incoming.take(Noise(head=np.zeros(1, READOUT_HEAD), data=np.zeros((1, 9, 2), np.complex64)))
     incoming.take(Waveform(head=np.zeros((), WAVEFORM_HEAD), data=np.zeros((1, 5), np.uint32)))
+    for shape in ((0, 5), (2, 0)):
+        head = np.zeros((), WAVEFORM_HEAD)
+        head["sample_time_us"] = 2500
+        incoming.take(Waveform(head=head, data=np.zeros(shape, np.uint32)))
+        assert list(incoming.views()) == []
     incoming.take(block(kspace_encode_step_1=[5]))
     assert set(views(incoming)) == {"kspace"}
