@@ -67,7 +67,8 @@ def judging(recipe: SegmentationRecipe) -> Judged:
 
 def judge(model: Segmenter, windows: Judged) -> list[float]:
     """Dice of each class over all windows."""
-    images, labels = windows
+    device = next(model.parameters()).device
+    images, labels = (part.to(device) for part in windows)
     model.eval()
     with torch.inference_mode():
         parts = torch.split(images, 16)
