@@ -11,6 +11,7 @@ from torch.fx.experimental.symbolic_shapes import is_concrete_int
 
 from models import places
 from models.errors import ModelError
+from models.folding import folded
 from models.forms import Form
 from models.precision import TOLERANCE as TOLERANCES
 from models.precision import written
@@ -61,7 +62,9 @@ def export(model: Model, path: Path, precision: str = "fp32") -> Exported:
         )
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
-    exported.save(str(part), external_data=False)
+    proto = exported.model_proto
+    folded(proto)
+    part.write_bytes(proto.SerializeToString())
     found = inspect(part)
     _note(path).write_text(hashlib.sha256(part.read_bytes()).hexdigest())
     part.rename(path)

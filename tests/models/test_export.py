@@ -9,6 +9,7 @@ import torch
 from models import runner, zoo
 from models.errors import ModelError
 from models.export import export, fault, inspect
+from models.folding import folded
 from models.nets.unrolled import Design, Unrolled
 from models.precision import TOLERANCE, written
 from tests.models.test_zoo import CARD
@@ -99,3 +100,23 @@ def test_a_graph_with_a_complex_type_is_refused(tmp_path):
     onnx.save(onnx.helper.make_model(onnx.helper.make_graph([node], "g", [x], [y])), tmp_path / "c.onnx")
     with pytest.raises(ModelError, match=r"c.onnx holds x, y"):
         inspect(tmp_path / "c.onnx")
+
+
+def test_what_a_graph_computes_from_constants_is_computed_when_it_is_written():
+    """TensorRT refused the axes of a mean, which torch writes as a reshaped constant."""
+    make = onnx.helper.make_node
+    axes = onnx.numpy_helper.from_array(torch.tensor([[2], [3]]).numpy())
+    nodes = [
+        make("Constant", [], ["flat"], value_ints=[-1]),
+        make("Constant", [], ["two"], value=axes),
+        make("Reshape", ["two", "flat"], ["axes"]),
+        make("Reshape", ["x", "flat"], ["kept"]),
+        make("ReduceMean", ["x", "axes"], ["y"]),
+    ]
+    x, y = (onnx.helper.make_tensor_value_info(name, 1, [1, 1, 2, 2]) for name in "xy")
+    proto = onnx.helper.make_model(onnx.helper.make_graph(nodes, "g", [x], [y]))
+    assert folded(proto) == 1
+    assert [node.output[0] for node in proto.graph.node if node.op_type == "Reshape"] == ["kept"]
+    (made,) = proto.graph.initializer
+    assert made.name == "axes"
+    assert onnx.numpy_helper.to_array(made).tolist() == [2, 3]
