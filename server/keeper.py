@@ -209,7 +209,7 @@ class Keeper:
             chains=None if self._admission.chains is None else tuple(self._admission.chains),
             config_text=self._admission.config_text,
             expiry=settings.expiry,
-            archives=tuple((each.name, each.identified, each.deidentify) for each in settings.archives),
+            archives=tuple((a.name, a.identified, a.deidentify, a.chains) for a in settings.archives),
             worklist=TypeAdapter(Worklist).dump_json(settings.worklist).decode() if settings.worklist else "",
         )
         spool = self._entry.fileno() if self._entry.fileno() >= 0 else None

@@ -64,9 +64,9 @@ class Orders:
     expiry: float = 0.0
     """How long measurements for later scans are kept [s]."""
 
-    archives: tuple[tuple[str, bool, bool], ...] = ()
-    """Archives that get the images: name, whether it takes only what belongs to a patient, and whether it
-    gets objects without identity."""
+    archives: tuple[tuple[str, bool, bool, tuple[str, ...]], ...] = ()
+    """Archives that get the images: name, whether it takes only what belongs to a patient, whether it gets
+    objects without identity, and whose chains' (none: all)."""
 
     worklist: str = ""
     """Who knows what a header does not say, as JSON."""

@@ -102,8 +102,8 @@ def _archiving(orders: Orders) -> Archiving | None:
     if not orders.archives:
         return None
     wanted = [
-        Wanted(name=name, identified=identified, deidentify=deidentify)
-        for name, identified, deidentify in orders.archives
+        Wanted(name=name, identified=identified, deidentify=deidentify, chains=tuple(chains))
+        for name, identified, deidentify, chains in orders.archives
     ]
     worklist = TypeAdapter(Worklist).validate_json(orders.worklist) if orders.worklist else None
     return Archiving(folder=paths.outbox(), wanted=wanted, session=orders.name, worklist=worklist)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,9 @@ class Wanted:
 
     deidentify: bool = False
     """It gets them without identity."""
+
+    chains: Sequence[str] = ()
+    """Whose images it gets; none: every chain's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,13 +53,17 @@ class Copies:
 
     def begin(self, scan: Scan, xml: str, recipe: str, chain: str = "") -> None:
         """Say at once when an archive will get nothing of this scan."""
-        if self._archiving is None:
+        wanted = [each for each in self._wanted() if not each.chains or chain in each.chains]
+        if self._archiving is None or not wanted:
             return
         from server.dicom.sink import Sink
 
-        self._sink = Sink(self._archiving, scan, xml, recipe, chain)
+        self._sink = Sink(replace(self._archiving, wanted=wanted), scan, xml, recipe, chain)
         self._sink.tell = lambda text: self._tell(text, "warning")
         self._sink.begin()
+
+    def _wanted(self) -> Sequence[Wanted]:
+        return self._archiving.wanted if self._archiving else ()
 
     def take(self, image: Image) -> None:
         """Keep an image that leaves."""

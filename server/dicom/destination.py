@@ -60,6 +60,9 @@ class Archive:
     deidentify: bool = False
     """It gets objects without identity (PS3.15, basic profile), patients and UIDs named by the site's key."""
 
+    chains: tuple[str, ...] = ()
+    """It gets the images of these chains only, `["perfusion"]`; none: of every chain."""
+
     attempts: Annotated[int, Field(ge=1)] = 30
     """How often an object is tried before it counts as expired."""
 

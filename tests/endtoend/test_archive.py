@@ -108,6 +108,7 @@ def place(tmp_path):
 
 def test_everything_that_a_scan_sends_ends_in_the_archive_once_and_again_changes_nothing(place, archive):
     more = "commitment = true", f"commitment_port = {archive.answers}"
+    more += ("[[archives]]", 'name = "other"', 'folder = "/nowhere"', 'chains = ["perfusion"]')
     case = identified(repetitions=2)
     with spawned(place, "--settings", archive.settings(place, *more), plugin=QUANTIFY) as server:
         answer, images = send(server.address, said(CHAIN, case))

@@ -259,6 +259,19 @@ def test_a_full_disk_costs_the_archive_its_objects_and_the_scanner_nothing(tmp_p
     assert said[0][1] == "warning"
 
 
+def test_an_archive_gets_the_images_of_the_chains_that_it_names(tmp_path):
+    wanted = [
+        Wanted(name="all", identified=False),
+        Wanted(name="heart", identified=False, chains=("perfusion", "cine_function")),
+    ]
+    copies = Copies(Archiving(folder=tmp_path, wanted=wanted, session="s"), lambda *_: None)
+    for number, chain in enumerate(("cartesian_fft", "", "perfusion"), start=1):
+        copies.begin(source().scan, HEADER, "Fourier()", chain)
+        copies.take(image(noise(1, 1, 8, 8), image_index=number))
+        copies.end(complete=True)
+    assert [each.archive for each in Outbox(tmp_path).entries()] == ["all", "all", "all", "heart"]
+
+
 def test_under_tls_objects_go_to_whom_the_authority_knows_and_to_no_other(outbox, tmp_path):
     trusted, stranger = authority(tmp_path, "site"), authority(tmp_path, "stranger")
     cert, key = trusted.issue("archive")
