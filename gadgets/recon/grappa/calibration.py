@@ -82,7 +82,7 @@ def _regularized(
         normal.diagonal().add_((regularization - added) * level)
         factor, failed = torch.linalg.cholesky_ex(normal)
         wrong = bool(failed) or not bool(torch.isfinite(factor).all())
-        if not wrong or regularization == 0 or 4 * regularization > most:
+        if not wrong or not 0 < 4 * regularization <= most:
             break
         regularization, added = 4 * regularization, regularization
     if wrong:

@@ -144,6 +144,17 @@ def test_what_cannot_be_reconstructed_is_refused_by_name(phantom):
         run([kspace], phantom.scan(7))
 
 
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("kept", [True, False])
+def test_one_value_that_is_no_number_among_the_reference_lines_is_refused(phantom, value, kept):
+    lines = phantom.lines.clone()
+    lines[2, 24, 7] = value
+    reference = phantom.reference(lines, LINES, notes={"ScansideNoise": "scan"})
+    with pytest.raises(DataError, match="do not determine a kernel"):
+        calibrate(reference, Steps(1, 2), (5, 4), None, kept=kept)
+
+
 def test_a_regularisation_that_rounding_swallows_is_raised_and_no_scan_is_lost(phantom):
     mix = torch.randn(12, 2, generator=torch.Generator().manual_seed(0), dtype=torch.complex64)
     alike = torch.einsum("cn,nyx->cyx", mix, phantom.lines[:2])
