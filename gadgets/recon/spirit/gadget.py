@@ -166,17 +166,21 @@ class _State:
 
     scales: dict[int, float] = field(default_factory=dict)
     groups: dict[tuple[object, ...], list[_Linear]] = field(default_factory=dict)
-    agreement: Agreement | None = None
-    known: list[ReplicaNoise] = field(default_factory=list)
-    """Of the patterns that came with this kernel, the newest last."""
+    agreements: dict[Key, Agreement] = field(default_factory=dict)
+    """Of each slice's newest kernel."""
+
+    known: dict[Key, list[ReplicaNoise]] = field(default_factory=dict)
+    """Of the patterns that came with it, the newest last."""
 
     def noise(self, frame: Frame, kernel: Kernel, over: Window, spirit: Spirit) -> ReplicaNoise:
         """What has to be solved, and its noise; that of an earlier frame with the same kernel and lines."""
         _, depth, height, width = frame.data.shape
-        shape = (depth, height, width)
-        if self.agreement is None or self.agreement.field is not kernel or self.agreement.shape != shape:
-            self.agreement, self.known = Agreement(field=kernel, shape=shape), []
-        for each in self.known:
+        shape, key = (depth, height, width), _key(frame)
+        agreement = self.agreements.get(key)
+        if agreement is None or agreement.field is not kernel or agreement.shape != shape:
+            agreement = self.agreements[key] = Agreement(field=kernel, shape=shape)
+            self.known[key] = []
+        for each in self.known[key]:
             if torch.equal(each.sampled, frame.sampled):
                 return each
         missing = frame.sampled == 0
@@ -185,12 +189,12 @@ class _State:
             outside[span.kept.start : span.kept.stop] = False
             missing = missing & ~(outside[:, None] if axis == 0 else outside)
         made = ReplicaNoise(
-            consistency=Consistency(agreement=self.agreement, missing=missing),
+            consistency=Consistency(agreement=agreement, missing=missing),
             sampled=frame.sampled,
             scale=self.scales.setdefault(frame.source.encoding, _unit(frame)),
             iterations=spirit.iterations,
             tolerance=spirit.tolerance,
             readout=frame.readout,
         )
-        self.known = [*self.known[1 - PATTERNS :], made]
+        self.known[key] = [*self.known[key][1 - PATTERNS :], made]
         return made

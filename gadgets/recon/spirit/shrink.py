@@ -55,7 +55,7 @@ def sparse(
 
     Each frame has its own missing lines; the acquired ones stay.
     """
-    bound = ways[0].agreement.bound
+    bound = max(way.agreement.bound for way in ways)
     generator = torch.Generator().manual_seed(0)
 
     def each(step: Callable[[Consistency, torch.Tensor], torch.Tensor], images: torch.Tensor) -> torch.Tensor:

@@ -138,6 +138,15 @@ def test_frames_of_different_slices_are_never_made_sparse_together(phantom, whit
     torch.testing.assert_close(both[2].data, alone[0].data)
 
 
+def test_slices_in_turn_have_their_matrices_made_once(phantom):
+    sampled = phantom.pattern(2, LINES)
+    references = [phantom.reference(phantom.lines, LINES, number) for number in (0, 1)]
+    frames = [phantom.kspace(phantom.lines, sampled, number) for number in (0, 1, 0, 1)]
+    images = run([*references, *frames], phantom.scan(2), iterations=1)
+    noises = [each.noise for each in images]
+    assert noises[0] is noises[2] and noises[1] is noises[3] and noises[0] is not noises[1]
+
+
 def test_with_thresholds_of_nothing_a_series_stays_what_it_was(white):
     series = white(3, 5, 1, 16, 12)
     still = Sparsity(wavelet=Wavelet(name="db2", levels=2), temporal=5.0)
