@@ -119,15 +119,15 @@ def _report(link: Link, session: Session) -> None:
 
 
 def _show(link: Link, session: Session) -> None:
-    """Pictures of what was sent and of what came; a scan goes on without them."""
-    try:
-        found = [(Say.PREVIEW, each) for each in session.previews()]
-        found += [(Say.VIEW, each) for each in session.views()]
-    except (RuntimeError, ValueError, IndexError):
-        log.warning("no preview could be made", exc_info=True)
-        return
-    for kind, each in found:
-        _say(link, kind, payload=json.dumps(each).encode())
+    """Pictures of what was sent and of what came; a scan goes on, and ends, without them."""
+    for kind, make in ((Say.PREVIEW, session.previews), (Say.VIEW, session.views)):
+        try:
+            found = [json.dumps(each).encode() for each in make()]
+        except (MemoryError, ArithmeticError, LookupError, RuntimeError, TypeError, ValueError):
+            log.warning("no picture could be made", exc_info=True)
+            continue
+        for each in found:
+            _say(link, kind, payload=each)
 
 
 def _settle(orders: Orders) -> None:

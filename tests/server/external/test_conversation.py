@@ -26,9 +26,9 @@ def test_a_reset_that_only_the_speaker_hears_of_is_an_early_end():
         conversation = Conversation(ours, "fake", 5.0, None)
         answers = conversation.hold(words())
         assert next(answers).text == "so far"
+        speaker = next(each for each in threading.enumerate() if each.name == "fake")
         theirs.close()  # with a message unread
         gone.set()
-        speaker = next(each for each in threading.enumerate() if each.name == "fake")
         speaker.join(10)
         assert not speaker.is_alive()
         with pytest.raises(ExternalError, match=EARLY):
