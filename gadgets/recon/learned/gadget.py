@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
+from weakref import WeakSet
 
 import torch
 from pydantic import Field
@@ -26,8 +27,8 @@ from models.errors import ModelError
 from models.nets.unrolled import Design
 from models.precision import Precision
 
-PATTERNS = 8
-"""Patterns of lines, by slice, that are remembered."""
+PATTERNS = 12
+"""Patterns of lines, by slice, that are remembered, those used last: of interleaved series up to R = 12."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,7 +143,7 @@ class State:
     scales: dict[int, float] = field(default_factory=dict)
     references: dict[Key, Reference] = field(default_factory=dict)
     settings: dict[Key, list[Setting]] = field(default_factory=dict)
-    sent: set[int] = field(default_factory=set)
+    sent: WeakSet[Setting] = field(default_factory=WeakSet)
     served: Served = field(init=False)
 
     def __post_init__(self) -> None:
@@ -184,8 +185,11 @@ class State:
             encoding = self.scan.encoding(maps.encoding)
             found = settle(maps, frame.sampled, self.references[key], encoding)
             self._keep(found)
-        fresh = id(found) not in self.sent
-        self.sent.add(id(found))
+        known = self.settings[key]
+        known.remove(found)
+        known.insert(0, found)
+        fresh = found not in self.sent
+        self.sent.add(found)
         return found, fresh
 
     def _keep(self, setting: Setting) -> None:
