@@ -1,6 +1,5 @@
 """One simulated patient through the chain ``perfusion``, from k-space to numbers, beside the truth."""
 
-import math
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -9,22 +8,19 @@ from typing import Any
 
 import torch
 
+from benchmarks.perfusion_bound import bounded
 from gadgets.cardiac.perfusion.item import FirstPass, Slice
 from gadgets.data import Readouts
 from gadgets.gadget import Gadget, flat
 from gadgets.scan import Scan
 from models.cardiac.sectors import endocardial
-from models.kinetics.btex import Btex
-from models.kinetics.compartments import TwoCompartmentExchange
-from models.kinetics.response import tissue
 from models.perfusion.arterial import Arterial
 from models.perfusion.curves import RISE
 from models.perfusion.curves import STEP as GRID
-from models.perfusion.flow import EXPECTED, LATE
 from models.perfusion.muscle import Heart
 from models.simulation.perfusion.acquire import PerfusionSimulation, simulate_perfusion
 from models.simulation.perfusion.scene import CAVITY, MUSCLE, RIGHT, Scene, scene, sectors_of, segmented
-from models.simulation.perfusion.study import STEP, draw_study
+from models.simulation.perfusion.study import draw_study
 from server.chain import build, named
 from server.files.header import write_header
 from server.perfusion import describe_perfusion, runs
@@ -136,7 +132,7 @@ def patient(seed: int, generator: str, cnrs: tuple[float, ...], scenes: dict[int
         found.append(one(simulation))
         found[-1].patient["simulation_s"] = cost
     if len(found) > 1:
-        bounded(found[0], found[1], simulations[0])
+        bounded(found[0].sectors, found[1].sectors, simulations[0])
     for each in found:
         for row in each.sectors:
             row.pop("curve", None)
@@ -155,7 +151,12 @@ def one(simulation: PerfusionSimulation) -> Seen:
         pass
     hearts = [known(each, scene(study, index_of(each))) for each in moved.slices]
     true = replace(moved, slices=tuple(hearts))
-    items_by = {"estimated": found, "true": by(true, scan, "btex")}
+    arrival = chain("SegmentMyocardium", "QuantifyFlow", SegmentMyocardium={"model": ""})
+    items_by = {
+        "estimated": found,
+        "classical": first_pass(laid(arrival, [moved], scan, Clock())),
+        "true": by(true, scan, "btex"),
+    }
     if study.generator == "2cxm":
         items_by["true, by 2cxm"] = by(true, scan, "2cxm")
     about = {"seed": study.seed, "generator": study.generator, "cnr": simulation.cnr}
@@ -276,62 +277,6 @@ def _sectors(item: FirstPass, simulation: PerfusionSimulation) -> Iterator[Row]:
             }
 
 
-def bounded(low: Seen, high: Seen, simulation: PerfusionSimulation) -> None:
-    """Write into the rows of two scans that differ by their noise alone the Cramer-Rao bounds of flow.
-
-    The noise of a sector's mean curve is that of the difference of both scans' curves, for true masks.
-    ``free``: nothing is known of the other parameters; ``held``: what the fit expects of them counts.
-    """
-    other = {row["segment"]: row for row in high.sectors if row["masks"] == "true"}
-    for row in low.sectors:
-        if row["masks"] != "true" or row["segment"] not in other:
-            continue
-        twin = other[row["segment"]]
-        apart = row["curve"] - twin["curve"]
-        one = float(apart.std()) / math.hypot(1 / row["cnr"], 1 / twin["cnr"])
-        slope = slopes(simulation, row["segment"] - 1, len(apart))
-        normal = slope.mT @ slope
-        row["twin"] = {"mbf": twin["mbf"]}
-        for each, bounds in ((row, row), (twin, row["twin"])):
-            noise = one / each["cnr"]
-            bounds["noise"] = noise
-            bounds["free"] = each["true"] * _sd(normal / noise**2)
-            bounds["held"] = each["true"] * _sd(normal / noise**2 + PRIOR)
-
-
-def _sd(information: torch.Tensor) -> float:
-    return float(torch.linalg.pinv(information, hermitian=True)[0, 0]) ** 0.5
-
-
-PRIOR = torch.diag(
-    torch.tensor(
-        [0.0, *(1 / EXPECTED[name][1] ** 2 for name in ("ps", "vp", "ve")), 1 / LATE[1] ** 2],
-        dtype=torch.float64,
-    )
-)
-"""What the fit expects, as information on the logarithms of flow, PS, vp and ve, and on the delay."""
-
-
-def slopes(simulation: PerfusionSimulation, sector: int, frames: int) -> torch.Tensor:
-    """Of a sector's true curve by the logarithms of its parameters, and by its delay; [frame, 5]."""
-    study, small = simulation.study, 0.01
-    model = TwoCompartmentExchange() if study.generator == "2cxm" else Btex()
-    time = simulation.eyes.time
-    plasma = study.bolus.left(time) / (1 - study.flow.haematocrit)
-    middle, delay = study.flow.parameters()[sector], study.flow.delay[sector]
-    steps = [sign * small * unit for unit in torch.eye(5).double() for sign in (1, -1)]
-    curves = torch.cat(
-        [
-            tissue(model, (middle * step[:4].exp())[None], plasma, STEP, delay[None] + step[4:])
-            for step in steps
-        ]
-    )
-    level = 0 if sector < 6 else 1 if sector < 12 else 2
-    times = study.times(level)[study.sequence.density :][:frames]
-    seen = curves[:, (times / STEP).round().long().clamp(max=len(time) - 1)]
-    return ((seen[0::2] - seen[1::2]) / (2 * small)).mT
-
-
 def overlap(found: Slice, true: Slice, where: Scene) -> Row:
     """Of the masks; and of the frames before registration and after it, least and mean.
 
@@ -344,10 +289,15 @@ def overlap(found: Slice, true: Slice, where: Scene) -> Row:
     layouts = {each: segmented(where.shares(each)) == MUSCLE for each in set(breaths)}
     target = layouts[breaths[nearest]]
     before = [dice(layouts[each], target) for each in breaths]
-    after = []
-    for each, moved in zip(breaths, shift, strict=True):
-        y, x = (int(way) for way in (moved - ways[nearest] + away).round())
-        after.append(dice(torch.roll(layouts[each], (-y, -x), (0, 1)), target))
+
+    def moved(by: torch.Tensor) -> list[float]:
+        found = []
+        for each, way in zip(breaths, by, strict=True):
+            y, x = (int(part) for part in (way - ways[nearest]).round())
+            found.append(dice(torch.roll(layouts[each], (-y, -x), (0, 1)), target))
+        return found
+
+    after, ideal = moved(shift + away), moved(ways)
     masks: Row = {}
     heart, truth = found.heart, true.heart
     if heart is not None and truth is not None:
@@ -359,6 +309,7 @@ def overlap(found: Slice, true: Slice, where: Scene) -> Row:
         "level": found.level,
         "before": [min(before), sum(before) / len(before)],
         "after": [min(after), sum(after) / len(after)],
+        "ideal": [min(ideal), sum(ideal) / len(ideal)],
         "reasons": list(heart.reasons) if heart is not None else [],
         **masks,
     }

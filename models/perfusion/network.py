@@ -5,6 +5,7 @@ ventricles are bright at once. What it says of the blood must then hold in time:
 cavity, and its left one as much later as the lungs take.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,7 +38,8 @@ def find_heart(
 ) -> Heart:
     """The heart in a registered first pass, float32 [frame, y, x], at ``times`` [s]; ``pixel`` [m].
 
-    ``pools``, from arrival times, lend a right ventricle where the network sees none.
+    ``pools``, from arrival times, lend a right ventricle where the network sees none, and say where it
+    inserts: its blood is bright when nothing else is, and the network's often ends early.
     """
     found = segment(reader, series.amax(0)[None, None], 1000 * pixel)
     left, muscle, right = (torch.from_numpy(found.labels[0, 0] == each) for each in (CAVITY, MUSCLE, RIGHT))
@@ -59,7 +61,7 @@ def find_heart(
         muscle=muscle,
         right=right,
         center=middle,
-        insertions=insertions(right, left | muscle, middle, pixel),
+        insertions=_insertions((pools.right & ~left & ~muscle, right), left | muscle, middle, pixel),
         origin="network",
     )
     when = halfway(series, times, right), halfway(series, times, left)
@@ -69,6 +71,14 @@ def find_heart(
         *against_muscle(heart, series, pixel),
     )
     return Heart(**{**vars(heart), "reasons": reasons})
+
+
+def _insertions(
+    rights: Iterable[torch.Tensor], whole: torch.Tensor, middle: tuple[float, float], pixel: float
+) -> tuple[tuple[float, float], tuple[float, float]] | None:
+    """Of the first right ventricle that touches the left one."""
+    found = (insertions(right, whole, middle, pixel) for right in rights)
+    return next((ends for ends in found if ends is not None), None)
 
 
 def _shape(found: Segmented, limits: Limits | None = None) -> list[str]:

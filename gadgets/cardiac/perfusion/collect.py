@@ -21,6 +21,9 @@ from models.perfusion.motion import blur
 TICK = 2.5e-3
 """Unit of the time stamps [s]."""
 
+TORN = "ScansideIncomplete"
+"""What the meta of an image say that has lines missing."""
+
 LEAST = 12
 """Frames of a slice behind those of proton density, at least."""
 
@@ -57,9 +60,8 @@ class CollectFirstPass(Gadget):
             yield item
             if item.role != "image":
                 continue
-            if "ScansideIncomplete" in item.meta:
-                torn += 1
-            elif self._is_arterial(item):
+            torn += TORN in item.meta
+            if self._is_arterial(item):
                 arterial.append(item)
             else:
                 slices.setdefault(int(item.head["slice"]), []).append(item)
@@ -78,22 +80,22 @@ class CollectFirstPass(Gadget):
             refusals.append("NumOfProtonDensityImages is not in the header")
         elif 0 in (muscle_density, arterial_density):
             refusals.append("no proton-density frames: the header says 0")
-        found = [frames_of(each, muscle_density or 0) for each in slices.values()]
-        found = [each for each in found if each is not None]
-        short = [each for each in slices.values() if frames_of(each, muscle_density or 0) is None]
-        if short:
-            refusals.append(
-                f"{len(short)} slices have fewer than {LEAST} frames behind those of proton density"
-            )
-        ordered = _sorted([each for each in found if each is not None])
-        inflow = frames_of(arterial, arterial_density or 0)
+        every = [each for images in (arterial, *slices.values()) for each in images]
+        first = min((int(each.head["repetition"]) for each in every), default=0)
+        found = [frames_of(each, muscle_density or 0, first) for each in slices.values()]
+        refusals += [f"slice {at + 1}: {each}" for at, each in enumerate(found) if isinstance(each, str)]
+        ordered = _sorted([each for each in found if isinstance(each, Frames)])
+        own = frames_of(arterial, arterial_density or 0, first)
+        inflow = own if isinstance(own, Frames) else None
         if not ordered:
             refusals.append("no slice with a first pass")
         promised = _promised(scan)
         if 0 < len(ordered) < promised:
             refusals.append(f"{len(ordered)} of {promised} slices: which level each is, nobody can tell")
-        if inflow is None:
+        if not arterial:
             refusals.append(f"no arterial images: none with {self.arterial} {self.arterial_is}")
+        elif isinstance(own, str):
+            refusals.append(f"arterial images: {own}")
         read_ = read(scan, ordered[0].pulse if ordered else 0, inflow.pulse if inflow else 0)
         level, origin = haematocrit(scan, self.haematocrit, HAEMATOCRIT)
         return FirstPass(
@@ -121,7 +123,8 @@ def _stopped(series: list[list[Image]], scan: Scan, torn: int) -> list[str]:
     """What a scan lacks that its header promises."""
     said = [f"{torn} images with lines missing are left out"] if torn else []
     limit = scan.encodings[0].limit("repetition") if scan.encodings else None
-    beats = len({int(each.head["repetition"]) for images in series for each in images})
+    whole = [each for images in series for each in images if TORN not in each.meta]
+    beats = len({int(each.head["repetition"]) for each in whole})
     if limit is not None and beats < limit.size:
         said.append(f"scan stopped: {beats} of {limit.size} heartbeats")
     return said
@@ -138,17 +141,26 @@ def levels(count: int) -> tuple[Level, ...]:
     return tuple(names)
 
 
-def frames_of(images: list[Image], density: int) -> Frames | None:
-    """The frames of one slice; None when there are too few."""
-    echoes = sorted({int(each.head["contrast"]) for each in images})
-    by = {(int(each.head["contrast"]), int(each.head["repetition"])): each for each in images}
+def frames_of(images: list[Image], density: int, first: int) -> Frames | str:
+    """The frames of one slice; a reason when there are too few.
+
+    The first heartbeat of the scan, and ``density`` in all, are of proton density: no other stands for one
+    that is missing or torn.
+    """
+    whole = [each for each in images if TORN not in each.meta]
+    echoes = sorted({int(each.head["contrast"]) for each in whole})
+    by = {(int(each.head["contrast"]), int(each.head["repetition"])): each for each in whole}
     beats = sorted({beat for _, beat in by if all((echo, beat) in by for echo in echoes)})
-    if len(beats) < density + LEAST or not echoes:
-        return None
+    dark = [beat for beat in beats if beat < first + density]
+    bright = beats[len(dark) :]
+    if len(dark) < density:
+        return f"{len(dark)} of {density} frames of proton density"
+    if len(bright) < LEAST:
+        return f"fewer than {LEAST} frames behind those of proton density"
     data = torch.stack([torch.stack([by[echo, beat].data[0, 0] for beat in beats]) for echo in echoes])
     still, moving = data[:, :density], data[:, density:]
-    head = by[echoes[0], beats[density]].head
-    times = [float(by[echoes[0], beat].head["acquisition_time_stamp"]) * TICK for beat in beats[density:]]
+    head = by[echoes[0], bright[0]].head
+    times = [float(by[echoes[0], beat].head["acquisition_time_stamp"]) * TICK for beat in bright]
     height, width = data.shape[-2:]
     fov = head["field_of_view"]
     return Frames(
@@ -158,7 +170,7 @@ def frames_of(images: list[Image], density: int) -> Frames | None:
         pixel=(float(fov[1]) * 1e-3 / height, float(fov[0]) * 1e-3 / width),
         pulse=int(head["user_int"][PLACE]),
         head=head,
-        meta=by[echoes[0], beats[density]].meta,
+        meta=by[echoes[0], bright[0]].meta,
     )
 
 

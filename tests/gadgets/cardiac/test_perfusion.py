@@ -231,6 +231,19 @@ def test_images_with_lines_missing_are_no_frames_and_a_stopped_scan_is_flagged(s
     assert len(item.slices[0].frames.times) == len(collected(kept, promised).slices[0].frames.times)
 
 
+@pytest.mark.parametrize("beat", [0, 1])
+@pytest.mark.parametrize("encoding", [0, 1])
+def test_no_other_frame_stands_for_one_of_proton_density(scan_and_images, beat, encoding):
+    scan, images, _ = scan_and_images
+
+    def chosen(each):
+        return each.head["repetition"] == beat and each.meta["ScansideEncoding"] == encoding
+
+    torn = [replace(e, meta={**e.meta, "ScansideIncomplete": "x"}) if chosen(e) else e for e in images]
+    for given in (torn, [each for each in images if not chosen(each)]):
+        assert any("of 3 frames of proton density" in each for each in collected(given, scan).refusals)
+
+
 def test_a_scan_that_ends_at_once_gives_a_report_that_says_so(scan_and_images):
     scan, images, _ = scan_and_images
     _, values = report(through(images[:2], scan))

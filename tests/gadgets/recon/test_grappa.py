@@ -165,6 +165,11 @@ def test_a_regularisation_that_rounding_swallows_is_raised_and_no_scan_is_lost(p
     (group,) = groups(steps, size)
     weights, used = _regularized(reference, group, 5, 1e-12, ROUNDING)
     assert 1e-12 < used <= ROUNDING
+    lines = phantom.lines.clone()
+    lines[0, phantom.height // 2, 3] = math.nan
+    with pytest.raises(DataError):
+        known = phantom.reference(lines, LINES, notes={"ScansideNoise": "scan"})
+        calibrate(known, steps, size, None, kept=False)
     assert bool(weights.isfinite().all())
 
 
