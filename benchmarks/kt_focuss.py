@@ -12,12 +12,16 @@ from models.operator import conjugate_gradients, dft
 def kt_focuss(
     normals: torch.Tensor, adjoints: torch.Tensor, weight: float, outer: int = 4, inner: int = 20
 ) -> torch.Tensor:
-    """Frames complex64 [t, y, x] from A^H A [t, x, y, y] and A^H y [t, y, x] of each, units of the signal."""
+    """Frames complex64 [t, y, x] from A^H y [t, y, x] of each, units of the signal.
+
+    ``normals`` are A^H A [pattern, x, y, y] of the patterns of lines that frames have in turn.
+    """
     right = adjoints.permute(0, 2, 1)
-    eye = torch.eye(normals.shape[-1])
-    mean = torch.linalg.solve(normals.sum(0) + 1e-2 * len(normals) * eye, right.sum(0)[..., None])[..., 0]
-    left = right - (normals @ mean[None, ..., None])[..., 0]
-    along = dft(len(normals))
+    size, eye = len(right), torch.eye(normals.shape[-1])
+    whole = sum((normals[frame % len(normals)] for frame in range(size)), 1e-2 * size * eye)
+    mean = torch.linalg.solve(whole, right.sum(0)[..., None])[..., 0]
+    left = right - _seen(normals, mean.expand_as(right))
+    along = dft(size)
 
     def to_frequency(frames: torch.Tensor) -> torch.Tensor:
         return torch.tensordot(along, frames, 1)
@@ -31,10 +35,19 @@ def kt_focuss(
 
         def apply(part: torch.Tensor, sizes: torch.Tensor = sizes) -> torch.Tensor:
             frames = to_time(sizes * part)
-            return sizes * to_frequency((normals @ frames[..., None])[..., 0]) + weight * part
+            return sizes * to_frequency(_seen(normals, frames)) + weight * part
 
         asked = sizes * to_frequency(left)
         spectrum = sizes * conjugate_gradients(apply, asked, torch.zeros_like(asked), inner, 1e-4)
         sizes = spectrum.abs().sqrt()
         sizes = sizes / sizes.square().mean().sqrt().clamp(min=1e-12)
     return (mean + to_time(spectrum)).permute(0, 2, 1)
+
+
+def _seen(normals: torch.Tensor, frames: torch.Tensor) -> torch.Tensor:
+    """A^H A of each frame [t, x, y], those of one pattern together."""
+    size, patterns = len(frames), len(normals)
+    turns = -(-size // patterns)
+    padded = torch.cat([frames, frames.new_zeros(turns * patterns - size, *frames.shape[1:])])
+    found = normals @ padded.reshape(turns, patterns, *frames.shape[1:]).permute(1, 2, 3, 0)
+    return found.permute(3, 0, 1, 2).reshape(padded.shape)[:size]

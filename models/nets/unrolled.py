@@ -63,17 +63,6 @@ class Unrolled(nn.Module):
             with torch.no_grad():
                 self.steps[-1] = 0.1
 
-    def lend(self, other: "Unrolled") -> None:
-        """Take the regularisers of a shorter or equal network; those that it lacks begin as its last, silent.
-
-        Only of U-Nets of the same widths.
-        """
-        for index, regulariser in enumerate(self.regularisers):
-            given = other.regularisers[min(index, len(other.regularisers) - 1)]
-            regulariser.load_state_dict(given.state_dict())
-            if index >= len(other.regularisers) and isinstance(regulariser, UNet):
-                nn.init.zeros_(regulariser.leave.weight)
-
     def forward(
         self, linear: torch.Tensor, adjoint: torch.Tensor, matrix: torch.Tensor, sd: torch.Tensor
     ) -> torch.Tensor:

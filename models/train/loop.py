@@ -12,7 +12,7 @@ from models.nets.unrolled import Unrolled
 from models.train import corpus
 from models.train.corpus import Stored
 from models.train.machine import Machine, Pace
-from models.train.recipe import Recipe, named
+from models.train.recipe import Recipe
 from models.train.samples import draw
 from models.train.state import State, rate
 from models.train.stock import Stock
@@ -52,27 +52,21 @@ def train(
     folder: Path,
     tell: Tell | None = None,
     team: Team | None = None,
-    samples: Path | None = None,
     machine: Machine | None = None,
 ) -> Unrolled:
     """Train by a recipe in a folder that keeps corpus, checkpoint and curve; the model is the smoothed one.
 
-    A recipe that starts from another one's model has that trained first, in the folder ``start``, on the
-    first ``samples`` of the same corpus. A ``team`` of processes shares each batch; all its members hold the
-    same model, the first one saves it.
+    A ``team`` of processes shares each batch; all its members hold the same model, the first one saves it.
     """
-    team, samples, machine = team or Team(), samples or folder / "corpus", machine or Machine()
+    team, machine = team or Team(), machine or Machine()
     torch.manual_seed(recipe.seed)
     state = _begin(recipe, folder, machine.device)
-    if not state.resume() and recipe.start:
-        (folder / "start").mkdir(exist_ok=True)
-        state.model.lend(train(named(recipe.start), folder / "start", tell, team, samples, machine))
-        state.smooth.load_state_dict(state.model.state_dict())
+    state.resume()
     if state.step >= recipe.steps:
         return state.smooth
     judges = judging(recipe)
     pace = Pace(recipe.steps, state.step, machine.deadline)
-    for batch in _endless(recipe, samples, state.step, team, machine.device):
+    for batch in _endless(recipe, folder / "corpus", state.step, team, machine.device):
         loss = _learn(state, recipe, batch, pace.at(state.step), team)
         if tell and (machine.device.type == "cpu" or state.step % OFTEN == 0):
             tell(state.step, float(loss))

@@ -26,9 +26,6 @@ class Recipe:
     rich: int = 0
     """So many of them, the last ones, of fine textures, small lesions and much signal."""
 
-    start: str = ""
-    """The recipe whose model lends the first weights; none by default."""
-
     shapes: tuple[tuple[int, int], ...] = ((144, 64), (160, 56), (128, 72))
     """Of the images, (y, x), one shard after the other."""
 
@@ -56,11 +53,6 @@ class Recipe:
 def read(path: Path) -> Recipe:
     """A recipe from YAML. Raises ModelError for what no recipe has."""
     return parsed(path, Recipe, Design)
-
-
-def named(name: str) -> Recipe:
-    """One of the recipes that come with the project."""
-    return read(Path(__file__).parent / "recipes" / f"{name}.yml")
 
 
 def parsed(path: Path, kind: Callable[..., Kind], design: Callable[..., object]) -> Kind:

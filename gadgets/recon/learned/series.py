@@ -1,6 +1,6 @@
 """Frames of a series side by side: what a dynamic network takes of them, and when they are enough."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -19,20 +19,25 @@ Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Member:
-    """One frame with all that is known of it alone."""
+class Seen:
+    """What a dynamic network is shown of one frame."""
 
-    frame: Frame
-    maps: CoilMaps
     setting: Setting
-    fresh: bool
-    """The setting is used for the first time."""
-
     lines: torch.Tensor
     """Of the window, complex64 [coil, k1, x]."""
 
     adjoint: torch.Tensor
     """A^H W y, complex64 [1, y, x]."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Member(Seen):
+    """One frame with all that is known of it alone."""
+
+    frame: Frame
+    maps: CoilMaps
+    fresh: bool
+    """The setting is used for the first time."""
 
     linear: torch.Tensor
     """The Tikhonov image of its own lines, complex64 [1, y, x]."""
@@ -67,26 +72,32 @@ class Windows(Generic[Item]):
             yield self.held, range(len(self.held) - self.left, len(self.held))
 
 
-def inputs(members: list[Member]) -> Inputs:
+def inputs(members: Sequence[Seen]) -> Inputs:
     """What a dynamic network takes, in units of the first frame's signal; sides made fit.
 
     It begins at the images of view-shared lines, whose noise is that of all lines where there are maps.
     """
     scale = members[0].setting.scale
-    lines = torch.stack([each.lines for each in members])
-    sampled = torch.stack([each.setting.weights > 0 for each in members])
-    back = dft(lines.shape[-2]).mH
-    full = completed(lines, sampled)
-    start = [each.setting.coils.combine(back @ own) for each, own in zip(members, full, strict=True)]
+    start = shared(members)
     adjoint = [each.adjoint / each.setting.exact.weight for each in members]
-    images = (torch.cat(start) / scale, torch.cat(adjoint) / scale)
+    images = (start / scale, torch.cat(adjoint) / scale)
     seen = [(each.setting.coils.maps[0].abs().amax(0) > 0).float() / scale for each in members]
     parts = [torch.stack([two_channels(image) for image in part]) for part in images]
     fed = pad((*parts, torch.stack(seen)[:, None]))
     return fed[0], fed[1], torch.stack([each.setting.steps for each in members]), fed[2]
 
 
-def images(found: torch.Tensor, members: list[Member]) -> list[torch.Tensor]:
+def shared(members: Sequence[Seen]) -> torch.Tensor:
+    """The images of view-shared lines, complex64 [t, y, x]."""
+    lines = torch.stack([each.lines for each in members])
+    full = completed(lines, torch.stack([each.setting.weights > 0 for each in members]))
+    back = dft(lines.shape[-2]).mH
+    return torch.cat(
+        [each.setting.coils.combine(back @ own) for each, own in zip(members, full, strict=True)]
+    )
+
+
+def images(found: torch.Tensor, members: Sequence[Seen]) -> list[torch.Tensor]:
     """The network's answer [t, 2, y, x] as images in SNR units, complex64 [1, y, x] each."""
     height, width = members[0].adjoint.shape[-2:]
     parts = found[..., :height, :width] * members[0].setting.scale

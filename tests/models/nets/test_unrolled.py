@@ -97,16 +97,6 @@ def test_a_proximal_step_without_regulariser_is_the_exact_one(given):
     assert torch.allclose(found, expected, atol=1e-4)
 
 
-def test_a_longer_network_begins_as_the_shorter_one_that_lends_to_it(given):
-    short, long = model(Design(iterations=1)), model(Design(iterations=2), seed=1)
-    long.lend(short)
-    with torch.no_grad():
-        first, second, _ = long.course(*given)
-        assert torch.allclose(first, short.course(*given)[0], atol=1e-5)
-        moved = long._consistent(long.steps[1], first, given[1], given[2])[0]
-    assert torch.allclose(second, moved, atol=1e-5)
-
-
 def test_shared_iterations_have_the_weights_of_one():
     count = [
         sum(weight.numel() for weight in Unrolled(Design(shared=shared)).regularisers.parameters())
