@@ -110,7 +110,7 @@ def run(items, **parameters):
 def test_the_learned_image_has_the_linear_one_and_its_noise_beside_it():
     image, linear, noise = run(scanned())
     assert [each.role for each in (image, linear, noise)] == ["image", "linear", "noise"]
-    assert image.meta["ScansideModel"] == "unrolled-2d 4"
+    assert image.meta["ScansideModel"] == "unrolled-2d 3"
     assert len(image.meta["ScansideModelHash"]) == 64
     assert image.meta["ScansideBackend"] == "torch"
     assert noise.meta["ScansideNoiseOf"] == "linear"
