@@ -25,6 +25,7 @@ class Case:
 
     sampling: dict = field(default_factory=dict)
     noise: int = 64
+    snr: float = 60.0
     units: bool = True
     """The image is in SNR units; else only in proportion to the truth."""
 
@@ -74,6 +75,12 @@ CASES = {
     "grappa_cpu.xml": Case(GRAPPA, dtype="uint16"),
     "cartesian_spirit": Case(GRAPPA),
     "cartesian_unrolled": Case(GRAPPA, roles=("image", "noise"), error=0.1),
+    "realtime_cine_unrolled": Case(
+        {"acceleration": 4, "calibration": "interleaved", "repetitions": 8, "slices": 1},
+        snr=40.0,
+        roles=("image", "linear", "noise"),
+        error=0.1,
+    ),
     "denoise": Case(GRAPPA, roles=("gfactor", "image", "linear"), error=0.1),
     "cine_function": Case(GRAPPA, roles=("image", "labels", "report")),
     "cartesian_l1wavelet": Case(GRAPPA, roles=("gfactor", "image", "linear"), error=0.1),
@@ -90,7 +97,7 @@ COILS = ("coil_measurement_dependencies", "cartesian_grappa_external")
 def scan(case):
     sampling = {"lines": 64, "slices": 2, **case.sampling}
     protocol = Protocol(
-        sampling=Sampling(**sampling), columns=64, coils=8, snr=60.0, noise_readouts=case.noise, seed=3
+        sampling=Sampling(**sampling), columns=64, coils=8, snr=case.snr, noise_readouts=case.noise, seed=3
     )
     simulation = simulate(protocol)
     if case.train is not None:

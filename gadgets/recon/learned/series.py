@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 import torch
 
 from gadgets.data import CoilMaps
-from gadgets.recon.learned.setting import Setting
+from gadgets.recon.learned.setting import Setting, edge
 from gadgets.recon.sampling import Frame
 from models.forms import pad
 from models.inputs import two_channels
@@ -107,7 +107,8 @@ def images(found: torch.Tensor, members: Sequence[Seen]) -> list[torch.Tensor]:
 def facts(members: list[Member]) -> dict[str, float]:
     """What a dynamic model's envelope asks for: of the first frame, and of all together.
 
-    The lines in the centre are those that the frames have together; acceleration that of the fewest lines.
+    The lines in the centre, and those missing at an end, are those of the frames together; acceleration is
+    that of the fewest lines.
     """
     each = [member.setting.facts() for member in members]
     together = torch.stack([member.setting.weights > 0 for member in members]).any(0)
@@ -120,6 +121,6 @@ def facts(members: list[Member]) -> dict[str, float]:
         **each[0],
         "acceleration": max(one["acceleration"] for one in each),
         "reference_lines": max(last - first, 0),
-        "edge": max(one["edge"] for one in each),
+        "edge": edge(together),
         "frames": len(members),
     }

@@ -98,17 +98,23 @@ class Setting:
     def facts(self) -> dict[str, float]:
         """What a model's envelope asks for."""
         lines, columns = self.coils.maps.shape[-2:]
-        there = (self.weights > 0).nonzero()[:, 0]
+        there = self.weights > 0
         _, centre = box(self.sampled > 0)
         return {
-            "acceleration": lines / max(len(there), 1),
+            "acceleration": lines / max(int(there.sum()), 1),
             "signal": self.scale,
             "coils": self.coils.maps.shape[1],
             "lines": lines,
             "columns": columns,
             "reference_lines": len(centre),
-            "edge": max(int(there[0]), lines - 1 - int(there[-1])) * len(there) / lines if len(there) else 0,
+            "edge": edge(there),
         }
+
+
+def edge(there: torch.Tensor) -> float:
+    """Lines missing at one end of k-space over the mean distance of lines; ``there``: bool [k1]."""
+    size, found = len(there), there.nonzero()[:, 0]
+    return max(int(found[0]), size - 1 - int(found[-1])) * len(found) / size if len(found) else 0.0
 
 
 def settle(maps: CoilMaps, sampled: torch.Tensor, reference: Reference, encoding: Encoding) -> Setting:

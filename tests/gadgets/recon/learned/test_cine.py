@@ -167,6 +167,7 @@ def test_windows_give_each_item_once_in_order_with_neighbours_on_both_sides():
         ({"frames": (12, 40)}, "frames 7"),
         ({"acceleration": (1, 3)}, "acceleration 4"),
         ({"reference_lines": 60}, "reference lines "),
+        ({"edge": -1.0}, "lines missing at an end 0 distances"),
     ],
 )
 def test_outside_of_its_envelope_each_frame_is_linear_and_it_is_said_once(change, reason, items, monkeypatch):
