@@ -116,7 +116,7 @@ def test_every_card_of_the_project_is_whole():
 def test_the_models_of_the_project_fit_into_it():
     sizes = [path.stat().st_size for path in zoo.FOLDER.glob("*.safetensors")]
     assert max(sizes) < 4 << 20
-    assert sum(sizes) < 8 << 20
+    assert sum(sizes) < 10 << 20
 
 
 @pytest.mark.parametrize("name", zoo.names())
@@ -125,6 +125,7 @@ def test_gain_never_matters_to_a_model_of_the_project(name):
     inputs = model.form.example(1, (32, 32), 0)
     once = model.network(*inputs)
     for gain in (0.5, 2.0):
-        image = model.network(*(part if part.dim() == 3 else gain * part for part in inputs))
+        named = zip(model.form.names, inputs, strict=True)
+        image = model.network(*(part if name == "matrix" else gain * part for name, part in named))
         expected = once if model.card.task == "segmentation" else gain * once
         assert torch.allclose(image, expected, rtol=1e-3, atol=1e-3 * float(once.abs().max()))
