@@ -3,6 +3,7 @@
 import json
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -139,6 +140,31 @@ def test_originals_come_first_and_every_series_behind_them(scan_and_images, answ
     assert all(found is sent for found, sent in zip(originals, images, strict=True))
     series = {int(each.head["image_series_index"]) for each in answered if isinstance(each, Image)}
     assert series >= {501, 502, 510, 511, 512, 513, 514, 515, 520, 530, 531, 540}
+
+
+def test_the_document_is_what_its_schema_says_with_flow_and_without(scan_and_images, answered):
+    validator = pytest.importorskip("jsonschema").Draft202012Validator
+    scan, images, _ = scan_and_images
+    text = (Path(__file__).parents[3] / "docs" / "perfusion.md").read_text()
+    schema = json.loads(text.split("```json")[1].split("```")[0])
+    for stream in (answered, through(images[:2], scan)):
+        _, values = report(stream)
+        assert [error.message for error in validator(schema).iter_errors(values)] == []
+
+
+def test_every_derived_image_says_what_it_is(answered):
+    derived = [
+        each
+        for each in answered
+        if isinstance(each, Image) and each.head["image_series_index"] > 500 and each.role != "report"
+    ]
+    for image in derived:
+        needed = {"DataRole", "GADGETRON_DataRole", "GADGETRON_SeqDescription", "SeriesDescriptionAdditional"}
+        if "ScansideQuantity" in image.meta:
+            needed |= {"ScansideUnit", "ScansideScaleRatio", "WindowCenter", "WindowWidth"}
+        if image.head["image_series_index"] in range(510, 516):
+            needed |= {"GADGETRON_ColorMap"}
+        assert needed <= set(image.meta)
 
 
 def test_the_flow_of_each_segment_is_near_the_truth(scan_and_images, answered):
