@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from models.cardiac.function import Function, Ventricle
 
 REPORT = "ScansideReport"
-CONVENTION = "papillary muscles and trabeculae are cavity; 1.05 g/ml; no valve-plane correction"
+CONVENTION = (
+    "papillary muscles and trabeculae are cavity; 1.05 g/ml; no valve-plane correction;"
+    " the right ventricle counts in the slices of the left one"
+)
 
 Key = tuple[int, int]
 """Phase and slice."""
