@@ -12,8 +12,8 @@ exec unshare --mount --pid --ipc --fork --kill-child bash -c '
 set -euo pipefail
 root=$1 state=$2
 shift 2
-at=$(mktemp -d)
-mount --bind "$root" "$at"
+at=$(realpath "$root")
+mount --bind "$at" "$at"
 mount -o remount,bind,ro "$at"
 mount -t proc proc "$at/proc"
 mount -t tmpfs -o mode=0755,size=1m dev "$at/dev"
