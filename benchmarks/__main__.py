@@ -33,6 +33,7 @@ NAMES = (
     "noise",
     "unrolled_quality",
     "unrolled_split",
+    "one_channel",
     "dynamic",
     "failures",
     "denoise_quality",
