@@ -100,6 +100,7 @@ def _slice(one: Slice) -> dict[str, object]:
         "frames": len(one.frames.times),
         "pixel_mm": [round(1e3 * each, 4) for each in one.frames.pixel],
         "segmentation": None if one.heart is None else one.heart.origin,
+        "segmentation_model": one.frames.meta.get("ScansideSegmentationModel"),
         "shift_max_mm": round(float((shift * torch.tensor(one.frames.pixel)).norm(dim=1).max()) * 1e3, 2),
         "residual_max": None if moved is None else round(float(moved.left.max()), 4),
     }

@@ -11,15 +11,22 @@ from pydantic import Field
 
 from gadgets.cardiac.perfusion.item import FirstPass, Frames, Slice
 from gadgets.cardiac.perfusion.place import LATER, around, heart_in
+from gadgets.data import Notes
 from gadgets.gadget import Gadget
 from gadgets.scan import Scan
 from models.cardiac.sectors import endocardial, segments
+from models.errors import ModelError
 from models.perfusion.muscle import Heart, find_muscle
 from models.perfusion.pools import Near, find_pools
 from models.perfusion.regions import center
+from models.runner import Backend, serving, shared
+from models.zoo import Model
 
 Segmenter = Callable[[torch.Tensor, torch.Tensor, float], Heart]
 """From a registered series [frame, y, x], times [s] and a pixel [m] to the heart and what is against it."""
+
+NETWORK = "network"
+"""The origin of a heart that a network found."""
 
 FRONT = np.array([0.0, -1.0, 0.6])
 """Where the anterior insertion lies as seen from the inferior one: to the front and to the head."""
@@ -40,16 +47,22 @@ class SegmentMyocardium(Gadget):
     """What runs it."""
 
     def process(self, stream: Iterable[FirstPass], scan: Scan) -> Iterator[FirstPass]:
-        """The first pass with its hearts."""
+        """The first pass with its hearts; what a network segmented has its name and hash in the meta."""
+        network = Network.lent(self.model, self.backend) if self.model else None
         for item in stream:
             done, refused, flags = [], list(item.refusals), list(item.flags)
+            if network is not None and network.said:
+                flags.append(network.said)
             for number, one in enumerate(item.slices):
                 where = near(one.frames, item)
-                by_network = partial(networked, model=self.model, backend=self.backend, near=where)
-                paths = [by_network] if self.model else []
+                paths = [] if network is None else network.paths(where)
                 heart = chosen(one.frames, [*paths, partial(classical, near=where)])
                 said = [f"slice {number + 1}: {reason}" for reason in heart.reasons]
-                done.append(_segmented(one, heart))
+                found = _segmented(one, heart)
+                if network is not None and heart.origin == NETWORK:
+                    frames = found.frames
+                    found = replace(found, frames=replace(frames, meta=network.named(frames.meta)))
+                done.append(found)
                 if heart.instead:
                     flags.append(
                         f"slice {number + 1}: {heart.origin} contours instead of the {heart.instead}"
@@ -82,37 +95,62 @@ def near(frames: Frames, item: FirstPass) -> Near | None:
     return None if mask is None else Near(mask=mask, latest=item.pools.arrival[1] + LATER)
 
 
-def networked(
-    series: torch.Tensor,
-    times: torch.Tensor,
-    pixel: float,
-    *,
-    model: str,
-    backend: str,
-    near: Near | None = None,
-) -> Heart:
-    """By a network, within its envelope."""
-    from models.cardiac.reader import reading
-    from models.perfusion.network import find_heart
-    from models.runner import serving, shared
+@dataclass(frozen=True, kw_only=True)
+class Network:
+    """A network for short-axis slices that serves a first pass, or why there is none."""
 
-    known = shared(model)
-    facts = {"pixel": 1000 * pixel, "lines": float(series.shape[-2]), "columns": float(series.shape[-1])}
-    pools = find_pools(series, times, pixel, near)
-    if faults := known.card.envelope.leaves(facts):
-        nothing = torch.zeros_like(pools.left)
-        reasons = tuple(f"outside of the model's envelope: {each}" for each in faults)
-        return Heart(
-            left=nothing,
-            muscle=nothing,
-            right=nothing,
-            center=(0.0, 0.0),
-            insertions=None,
-            reasons=reasons,
-            origin="network",
-        )
-    reader = reading(known, serving(known, backend)[0])
-    return find_heart(reader, series, times, pixel, pools)
+    model: Model | None = None
+    backend: Backend | None = None
+    said: str = ""
+    """What a report has to say: no such model, or another backend than was asked for."""
+
+    @classmethod
+    def lent(cls, name: str, backend: str) -> "Network":
+        """The one of a name."""
+        try:
+            model = shared(name)
+            serves, instead = serving(model, backend)
+        except ModelError as error:
+            return cls(said=f"contours without the network: {error}")
+        said = f"{serves.name} in place of {backend}: {instead}" if instead else ""
+        return cls(model=model, backend=serves, said=said)
+
+    def named(self, notes: Notes) -> Notes:
+        """Meta of what it segmented: its name and hash, behind those of a network that made the images."""
+        if self.model is None:
+            return notes
+        card, weights = self.model.card, self.model.sha256
+        own = {"ScansideModel": f"{card.name} {card.version}", "ScansideModelHash": weights}
+        if notes.get("ScansideModel", "none") != "none":
+            own = {key: f"{notes.get(key, '')} + {value}" for key, value in own.items()}
+        return {**notes, **own, "ScansideSegmentationModel": f"{card.name} {card.version} {weights[:12]}"}
+
+    def paths(self, near: Near | None) -> list[Segmenter]:
+        """It as a segmenter, where there is one."""
+        return [] if self.model is None else [partial(self.heart, near=near)]
+
+    def heart(
+        self, series: torch.Tensor, times: torch.Tensor, pixel: float, near: Near | None = None
+    ) -> Heart:
+        """What it finds within its envelope."""
+        from models.cardiac.reader import reading
+        from models.perfusion.network import find_heart
+
+        assert self.model is not None and self.backend is not None
+        facts = {"pixel": 1000 * pixel, "lines": float(series.shape[-2]), "columns": float(series.shape[-1])}
+        pools = find_pools(series, times, pixel, near)
+        if faults := self.model.card.envelope.leaves(facts):
+            nothing = torch.zeros_like(pools.left)
+            return Heart(
+                left=nothing,
+                muscle=nothing,
+                right=nothing,
+                center=(0.0, 0.0),
+                insertions=None,
+                reasons=tuple(f"outside of the model's envelope: {each}" for each in faults),
+                origin=NETWORK,
+            )
+        return find_heart(reading(self.model, self.backend), series, times, pixel, pools)
 
 
 def classical(series: torch.Tensor, times: torch.Tensor, pixel: float, near: Near | None = None) -> Heart:

@@ -15,7 +15,7 @@ from gadgets.cardiac.perfusion.item import FirstPass
 from gadgets.cardiac.perfusion.motion import CorrectMotion
 from gadgets.cardiac.perfusion.pulses import PLACE, CountPulses
 from gadgets.cardiac.perfusion.quantify import QuantifyFlow
-from gadgets.cardiac.perfusion.segment import SegmentMyocardium
+from gadgets.cardiac.perfusion.segment import NETWORK, Network, SegmentMyocardium, classical
 from gadgets.data import Image, Text
 from gadgets.head import IMAGE_HEAD
 from gadgets.report.perfusion import ReportPerfusion
@@ -320,3 +320,48 @@ def test_two_echoes_belong_to_one_pulse():
     blocks = [readouts(kspace, [line], contrast=echo) for line in (3, 5) for echo in (0, 1)]
     answers = run(CountPulses(), blocks, Scan())
     assert [int(each.head["user_int"][0, PLACE]) for each in answers] == [0, 0, 1, 1]
+
+
+@pytest.fixture(scope="module")
+def pooled(scan_and_images):
+    """A first pass ahead of its segmentation."""
+    scan, images, _ = scan_and_images
+    stream = images
+    for gadget in CHAIN[:3]:
+        taken = gadget.signature()[0]
+        stream = run(gadget, [each for each in stream if isinstance(each, taken)], scan)
+    (item,) = (each for each in stream if isinstance(each, FirstPass))
+    return item
+
+
+def segmented(item, scan, **fields):
+    (found,) = (
+        each for each in run(SegmentMyocardium(**fields), [item], scan) if isinstance(each, FirstPass)
+    )
+    return found
+
+
+def test_what_a_network_segmented_names_it_behind_the_one_that_made_the_images(
+    pooled, scan_and_images, monkeypatch
+):
+    def heart(self, series, times, pixel, near=None):
+        return replace(classical(series, times, pixel, near), origin=NETWORK, reasons=())
+
+    monkeypatch.setattr(Network, "heart", heart)
+    found = segmented(pooled, scan_and_images[0]).slices[0].frames.meta
+    assert found["ScansideModel"].startswith("short-axis ") and len(found["ScansideModelHash"]) == 64
+    name = found["ScansideModel"]
+    assert found["ScansideSegmentationModel"] == f"{name} {found['ScansideModelHash'][:12]}"
+    one = pooled.slices[0]
+    made = {**one.frames.meta, "ScansideModel": "unrolled-2d 4", "ScansideModelHash": "abc"}
+    learned = replace(pooled, slices=(replace(one, frames=replace(one.frames, meta=made)),))
+    assert segmented(learned, scan_and_images[0]).slices[0].frames.meta["ScansideModel"] == (
+        f"unrolled-2d 4 + {name}"
+    )
+
+
+def test_without_the_network_that_was_asked_for_the_contours_say_so(pooled, scan_and_images):
+    found = segmented(pooled, scan_and_images[0], model="nobody")
+    assert any(flag.startswith("contours without the network: ") and "nobody" in flag for flag in found.flags)
+    assert found.slices[0].heart.origin == "classical"
+    assert "ScansideModel" not in found.slices[0].frames.meta
