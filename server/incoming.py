@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from gadgets.data import Block, Heads, Noise, NoiseMeasurement, Waveform
 from gadgets.errors import DataError
+from gadgets.head import Flag
 from gadgets.readout.measurement import measure
 from gadgets.readout.whitening import silent
 from gadgets.scan import Scan
@@ -24,8 +25,14 @@ SECONDS = 8.0
 CHANNELS = 4
 """Of a physiological signal that are shown."""
 
+PACKETS = SAMPLES = 8192
+"""Of a physiological signal that are kept, at most: a peer chooses how fast it says it samples."""
+
 LINES, ROWS = 2048, 512
 """Lines, and partitions or slices, that are counted."""
+
+KINDS = int(Flag.PARALLEL_CALIBRATION | Flag.PARALLEL_CALIBRATION_AND_IMAGING)
+"""Flags that tell reference lines from those that are of the image, too."""
 
 
 class Incoming:
@@ -44,7 +51,8 @@ class Incoming:
         self._repetition = -1
         self._noise: list[Noise] = []
         self._measured: NoiseMeasurement | None = None
-        self._wave: deque[NDArray[np.uint32]] = deque()
+        self._wave: deque[NDArray[np.uint32]] = deque(maxlen=PACKETS)
+        self._samples = 0
         self._kind, self._step = -1, 0.0
         self._new: set[str] = set()
 
@@ -79,6 +87,7 @@ class Incoming:
         k1, row = head["idx"]["kspace_encode_step_1"], head["idx"][self._row]
         rows, lines = self._fill.shape
         here = (head["idx"]["repetition"] == newest) & (head["encoding_space_ref"] == 0)
+        here &= (head["flags"] & KINDS) != int(Flag.PARALLEL_CALIBRATION)
         here &= (k1 < lines) & (row < rows)
         np.add.at(self._fill, (row[here], k1[here]), 1)
         self._new.add("kspace")
@@ -88,12 +97,17 @@ class Incoming:
         kind, step = int(item.head["waveform_id"]), 1e-6 * float(item.head["sample_time_us"])
         if (self._wave and kind > self._kind) or not 0 < step < 1 or not item.data.size:
             return
-        if kind != self._kind or len(item.data) != len(self._wave[-1]):
+        rows = item.data[:CHANNELS, -SAMPLES:]
+        if kind != self._kind or step != self._step or len(rows) != len(self._wave[-1]):
             self._wave.clear()
+            self._samples = 0
         self._kind, self._step = kind, step
-        self._wave.append(item.data)
-        while sum(each.shape[1] for each in self._wave) - self._wave[0].shape[1] > SECONDS / step:
-            self._wave.popleft()
+        if len(self._wave) == PACKETS:
+            self._samples -= self._wave[0].shape[1]
+        self._wave.append(rows.copy())
+        self._samples += rows.shape[1]
+        while self._samples - self._wave[0].shape[1] > min(SECONDS / step, SAMPLES):
+            self._samples -= self._wave.popleft().shape[1]
         self._new.add("trace")
 
     def _kspace(self) -> dict[str, Any]:
@@ -123,7 +137,7 @@ class Incoming:
 
     def _trace(self) -> dict[str, Any]:
         """The last seconds of each channel between its least and greatest value; levels: how many seconds."""
-        signal = np.concatenate(list(self._wave), axis=1)[:CHANNELS, -int(SECONDS / self._step) :]
+        signal = np.concatenate(list(self._wave), axis=1)[:, -int(SECONDS / self._step) :]
         seconds = round(signal.shape[1] * self._step, 2)
         low, high = signal.min(1, keepdims=True), signal.max(1, keepdims=True)
         scaled = (signal - low) / np.maximum(high - low, 1)

@@ -85,7 +85,7 @@ class Frequencies(nn.Module):
     def forward(self, image: torch.Tensor, series: int) -> torch.Tensor:
         """[frame, 5, y, x] (image, way, noise map) to [frame, 2, y, x]."""
         spectrum, way = (over_time(part, series) for part in (image[:, :2], image[:, 2:4]))
-        moves = _places(image, series).clamp(max=1)[:, None, None, None]
+        moves = _places(image, series).clamp(max=1)[:, None, None, None].to(image.dtype)
         moving = (by_series(spectrum, series) * moves).reshape(spectrum.shape)
         features = self.enter(nn.functional.pixel_unshuffle(torch.cat([moving, way, image[:, 4:]], 1), 2))
         for block in self.blocks:
@@ -130,5 +130,5 @@ def over_time(image: torch.Tensor, series: int, *, back: bool = False) -> torch.
     size = frames.rsqrt()
     cos, sin = size * angle.cos(), (-size if back else size) * angle.sin()
     flat = by_series(image, series).flatten(2)
-    even, odd = ((matrix @ flat).reshape(image.shape) for matrix in (cos, sin))
+    even, odd = ((matrix.to(image.dtype) @ flat).reshape(image.shape) for matrix in (cos, sin))
     return torch.stack([even[:, 0] + odd[:, 1], even[:, 1] - odd[:, 0]], 1)

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from gadgets.data import Block, Noise, Waveform
-from gadgets.head import READOUT_HEAD, WAVEFORM_HEAD
+from gadgets.head import READOUT_HEAD, WAVEFORM_HEAD, Flag
 from gadgets.scan import Encoding, Limit, Scan, Space
 from server.control.events import EDGE, pack, sayable
-from server.incoming import Incoming
+from server.incoming import CHANNELS, PACKETS, SAMPLES, Incoming
 
 
 def scan(lines=16, partitions=1, slices=2):
@@ -53,6 +53,15 @@ def test_the_lines_of_the_newest_repetition_are_counted_by_slice():
     assert views(incoming)["kspace"]["levels"] == [1, 32]
 
 
+def test_reference_lines_are_no_lines_of_the_image():
+    incoming = Incoming(scan())
+    lines = block(kspace_encode_step_1=[1, 2, 3])
+    lines.head["flags"][:2] = int(Flag.PARALLEL_CALIBRATION)
+    lines.head["flags"][1] |= np.uint64(Flag.PARALLEL_CALIBRATION_AND_IMAGING)
+    incoming.take(lines)
+    assert views(incoming)["kspace"]["levels"] == [2, 32]
+
+
 def test_a_large_matrix_becomes_a_small_picture_that_loses_no_line():
     incoming = Incoming(scan(lines=1000, partitions=300))
     incoming.take(block(kspace_encode_step_1=[999], kspace_encode_step_2=[299]))
@@ -92,6 +101,20 @@ def test_the_last_seconds_of_the_heartbeat_are_shown():
     assert (np.diff(ramp.astype(int)) >= 0).all()
     assert (ramp[0], ramp[-1]) == (1, 255)
     assert (trigger == 255).sum() == 8
+
+
+@pytest.mark.parametrize("samples", [1, 5000])
+def test_a_signal_said_to_be_sampled_without_end_is_kept_in_bounds(samples):
+    incoming = Incoming(scan())
+    head = np.zeros((), WAVEFORM_HEAD)
+    head["sample_time_us"] = 1
+    for start in range(0, 3 * SAMPLES, samples):
+        time = np.arange(start, start + samples, dtype=np.uint32)
+        incoming.take(Waveform(head=head, data=np.tile(time, (40, 1))))
+    kept = list(incoming._wave)
+    assert sum(each.shape[1] for each in kept) < SAMPLES + samples and len(kept) <= PACKETS
+    assert kept[0].shape[0] == CHANNELS and kept[-1][0, -1] >= 3 * SAMPLES - 1
+    assert views(incoming)["trace"]["height"] == CHANNELS
 
 
 def test_what_cannot_be_shown_costs_the_scan_nothing():

@@ -1,10 +1,12 @@
 """Networks of frames: a unitary transform over time, series that do not see each other, no unit."""
 
+import copy
+
 import pytest
 import torch
 
 from gadgets.arrays import to_image, to_kspace
-from models.nets.frames import over_time
+from models.nets.frames import FramesNet, over_time
 from models.nets.unrolled import Design, Unrolled
 
 DESIGN = Design(iterations=2, consistency="proximal", regulariser="frames", widths=(4, 4, 8), depth=1)
@@ -63,3 +65,12 @@ def test_each_frame_sees_all_others(network, given):
 
 def test_a_single_frame_is_a_series_too(network, given):
     assert network(*(part[:1] for part in given)).shape == (1, 2, Y, X)
+
+
+def test_in_half_precision_both_branches_run_and_say_the_same():
+    torch.manual_seed(0)
+    network = FramesNet(2, (4, 4, 8), 1)
+    images = torch.randn(6, 5, 16, 16)
+    found = copy.deepcopy(network).half()(images.half(), 1)
+    assert found.dtype == torch.float16
+    assert torch.allclose(found.float(), network(images, 1), atol=2e-2)
