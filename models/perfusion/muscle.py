@@ -54,6 +54,20 @@ class Heart:
     instead: str = ""
     """What was asked before, and why its answer is not used."""
 
+    @classmethod
+    def none(cls, mask: torch.Tensor, reasons: tuple[str, ...], origin: str) -> "Heart":
+        """No heart in a slice of the shape of ``mask``, bool [y, x], and why."""
+        nothing = torch.zeros_like(mask)
+        return cls(
+            left=nothing,
+            muscle=nothing,
+            right=nothing,
+            center=(0.0, 0.0),
+            insertions=None,
+            reasons=reasons,
+            origin=origin,
+        )
+
 
 def find_muscle(series: torch.Tensor, pools: Pools, pixel: float) -> Heart:
     """The muscle in a registered first pass, float32 [frame, y, x]; ``pixel`` [m]."""

@@ -44,16 +44,7 @@ def find_heart(
     found = segment(reader, series.amax(0)[None, None], 1000 * pixel)
     left, muscle, right = (torch.from_numpy(found.labels[0, 0] == each) for each in (CAVITY, MUSCLE, RIGHT))
     if not bool(left.any()) or not bool(muscle.any()):
-        said = ("the network found no left ventricle",)
-        return Heart(
-            left=left,
-            muscle=muscle,
-            right=right,
-            center=(0.0, 0.0),
-            insertions=None,
-            reasons=said,
-            origin="network",
-        )
+        return Heart.none(left, ("the network found no left ventricle",), "network")
     right = right if bool(right.any()) else pools.right & ~left & ~muscle
     middle = center(left)
     heart = Heart(

@@ -140,16 +140,8 @@ class Network:
         facts = {"pixel": 1000 * pixel, "lines": float(series.shape[-2]), "columns": float(series.shape[-1])}
         pools = find_pools(series, times, pixel, near)
         if faults := self.model.card.envelope.leaves(facts):
-            nothing = torch.zeros_like(pools.left)
-            return Heart(
-                left=nothing,
-                muscle=nothing,
-                right=nothing,
-                center=(0.0, 0.0),
-                insertions=None,
-                reasons=tuple(f"outside of the model's envelope: {each}" for each in faults),
-                origin=NETWORK,
-            )
+            reasons = tuple(f"outside of the model's envelope: {each}" for each in faults)
+            return Heart.none(pools.left, reasons, NETWORK)
         return find_heart(reading(self.model, self.backend), series, times, pixel, pools)
 
 
@@ -157,10 +149,7 @@ def classical(series: torch.Tensor, times: torch.Tensor, pixel: float, near: Nea
     """By arrival and contours."""
     pools = find_pools(series, times, pixel, near)
     if not bool(pools.left.any()):
-        empty = torch.zeros_like(pools.left)
-        return Heart(
-            left=empty, muscle=empty, right=empty, center=(0.0, 0.0), insertions=None, reasons=pools.reasons
-        )
+        return Heart.none(pools.left, pools.reasons, "classical")
     heart = find_muscle(series, pools, pixel)
     return replace(heart, reasons=(*pools.reasons, *heart.reasons))
 

@@ -12,9 +12,7 @@ from gadgets.recon.learned import Unrolled, UnrolledCine
 from gadgets.recon.learned.series import Windows
 from gadgets.scan import Encoding, Limit, Scan, Space
 from models import runner, zoo
-from models.card import Card, Envelope, Weights
 from models.nets.unrolled import Design
-from models.nets.unrolled import Unrolled as Network
 from models.operator import dft
 from models.train.coils import random_coils
 from models.train.dynamic.masks import interleaved
@@ -32,35 +30,10 @@ SCAN = Scan(
 
 
 @pytest.fixture(autouse=True)
-def model(tmp_path, monkeypatch):
+def model(lend):
     """A small random network of frames."""
-    torch.manual_seed(0)
     design = Design(iterations=1, consistency="proximal", regulariser="frames", widths=(4, 4, 8), depth=1)
-    envelope = Envelope(
-        acceleration=(1, 8),
-        signal=(1, 1000),
-        coils=(2, 32),
-        lines=(16, 400),
-        columns=(16, 400),
-        reference_lines=16,
-        frames=(4, 40),
-    )
-    card = Card(
-        name="unrolled-2dt",
-        version=1,
-        task="series",
-        takes="",
-        gives="",
-        design=design,
-        weights=Weights(file="", sha256=""),
-        envelope=envelope,
-        corpus="",
-        recipe="",
-        licence="Apache-2.0",
-    )
-    zoo.save(card, Network(design), tmp_path)
-    monkeypatch.setattr(zoo, "FOLDER", tmp_path)
-    monkeypatch.setattr(runner, "_known", {})
+    return lend("unrolled-2dt", design, acceleration=(1, 8), frames=(4, 40))
 
 
 @pytest.fixture(scope="module")

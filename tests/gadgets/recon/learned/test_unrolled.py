@@ -13,7 +13,6 @@ from gadgets.recon.learned import PlugAndPlay, Unrolled, gadget, serve
 from gadgets.recon.learned.setting import foreseen
 from gadgets.scan import Encoding, Limit, Scan, Space
 from models import runner, zoo
-from models.card import Card, Envelope, Weights
 from models.errors import ModelError
 from models.inputs import consistency as behind
 from models.inputs import signal, trained
@@ -38,35 +37,10 @@ SCAN = Scan(encodings=(encoding(),))
 
 
 @pytest.fixture(autouse=True)
-def model(tmp_path, monkeypatch):
+def model(lend):
     """A small random network under the name of the model that comes with the project."""
-    torch.manual_seed(0)
     design = Design(iterations=1, consistency="proximal", widths=(4, 4, 8))
-    envelope = Envelope(
-        acceleration=(1, 4),
-        signal=(1, 1000),
-        coils=(2, 32),
-        lines=(16, 400),
-        columns=(16, 400),
-        reference_lines=16,
-    )
-    card = Card(
-        name="unrolled-2d",
-        version=3,
-        task="reconstruction",
-        takes="",
-        gives="",
-        design=design,
-        weights=Weights(file="", sha256=""),
-        envelope=envelope,
-        corpus="",
-        recipe="",
-        licence="Apache-2.0",
-    )
-    zoo.save(card, Network(design), tmp_path)
-    monkeypatch.setattr(zoo, "FOLDER", tmp_path)
-    monkeypatch.setattr(runner, "_known", {})
-    return tmp_path
+    return lend("unrolled-2d", design, version=3, acceleration=(1, 4))
 
 
 def scanned(noise=1.0, seed=0):
