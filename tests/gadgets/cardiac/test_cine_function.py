@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -106,6 +107,17 @@ def test_labels_and_report_say_what_the_stack_shows(labels, reads):
     assert values["lv_ef"] == pytest.approx(51, abs=5)
     assert values["heart_rate"] == pytest.approx(75, rel=0.01)
     assert sum(each["site"].startswith("aha:") for each in document["measurements"]) == 16
+
+
+@pytest.mark.parametrize("which", [slice(0, 8), slice(3, 6)])
+def test_the_document_is_what_its_schema_says_with_numbers_and_without(labels, reads, which):
+    validator = pytest.importorskip("jsonschema").Draft202012Validator
+    schema = json.loads((Path(__file__).parents[3] / "docs" / "function.schema.json").read_text())
+    known = Scan(patient_height=1.8, patient_weight=80.0)
+    (report,) = by_role(chain(images(labels[:, which]), known), "report")
+    document = json.loads(report.meta["ScansideReport"])
+    assert bool(document["measurements"]) == (which == slice(0, 8))
+    assert [error.message for error in validator(schema).iter_errors(document)] == []
 
 
 def test_label_images_carry_their_contours(labels, reads):
