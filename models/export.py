@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch.fx.experimental.symbolic_shapes import is_concrete_int
 
 from models import places
 from models.errors import ModelError
@@ -71,8 +70,10 @@ def export(model: Model, path: Path, precision: str = "fp32") -> Exported:
     return Exported(path=path, operators=found.operators)
 
 
-def _free(program: torch.export.ExportedProgram, form: Form) -> None:
+def _free(program: "torch.export.ExportedProgram", form: Form) -> None:
     """Raises ModelError where an axis of an input has become the example's: Python has computed with it."""
+    from torch.fx.experimental.symbolic_shapes import is_concrete_int  # 70 MB that only an export needs
+
     names = program.graph_signature.user_inputs
     nodes = {node.name: node.meta["val"] for node in program.graph.nodes if node.name in names}
     for name, (given, axes) in zip(names, form.free().items(), strict=True):

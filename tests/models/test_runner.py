@@ -188,3 +188,10 @@ def test_a_graph_that_a_library_refuses_is_said_with_its_words(tmp_path, monkeyp
     (tmp_path / "m.onnx").write_bytes(b"odd")
     with pytest.raises(ModelError, match=r"tensorrt refuses m.onnx: no importer for Odd"):
         trt.build(tmp_path / "m.onnx", forms.DENOISER)
+
+
+def test_what_serves_models_loads_nothing_that_only_an_export_needs():
+    words = "import sys, server.template; server.template._load()\n"
+    words += "print({'sympy', 'onnx', 'onnxruntime', 'skimage', 'scipy'} & set(sys.modules))"
+    said = subprocess.run([sys.executable, "-c", words], capture_output=True, text=True, check=True).stdout
+    assert said == "set()\n"
