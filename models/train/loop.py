@@ -1,7 +1,7 @@
 """The training loop: it resumes where it was, and judges by families that it never trains on."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,17 +11,12 @@ import torch
 from models.nets.unrolled import Unrolled
 from models.train import corpus
 from models.train.corpus import Stored
-from models.train.machine import Machine, Pace
+from models.train.course import Tell, follow, unrolled
+from models.train.machine import Machine
 from models.train.recipe import Recipe
 from models.train.samples import draw
 from models.train.state import State, rate
 from models.train.stock import Stock
-
-Tell = Callable[[int, float], None]
-"""Hears of each step and its loss."""
-
-OFTEN = 20
-"""Steps after which a training on a GPU tells its loss: to ask more often would make it wait."""
 
 JUDGED = tuple((family, snr) for snr in (15.0, 30.0, 50.0, 90.0) for family in ("cells", "other photograph"))
 """Held-out families and peak SNR; three samples each."""
@@ -60,29 +55,22 @@ def train(
     """
     team, machine = team or Team(), machine or Machine()
     torch.manual_seed(recipe.seed)
-    state = _begin(recipe, folder, machine.device)
+    state = unrolled(recipe.design, recipe.rate, recipe.average, folder, machine.device)
     state.resume()
     if state.step >= recipe.steps:
         return state.smooth
     judges = judging(recipe)
-    pace = Pace(recipe.steps, state.step, machine.deadline)
-    for batch in _endless(recipe, folder / "corpus", state.step, team, machine.device):
-        loss = _learn(state, recipe, batch, pace.at(state.step), team)
-        if tell and (machine.device.type == "cpu" or state.step % OFTEN == 0):
-            tell(state.step, float(loss))
-        over = pace.at(state.step) >= recipe.steps
-        if team.rank == 0 and (state.step % recipe.every == 0 or over):
-            state.save(gain_db=judge(state.smooth, judges))
-        if over:
-            break
+    follow(
+        state,
+        recipe.steps,
+        recipe.every,
+        _endless(recipe, folder / "corpus", state.step, team, machine.device),
+        lambda batch, at: _learn(state, recipe, batch, at, team),
+        None if team.rank else lambda model: {"gain_db": judge(model, judges)},
+        tell,
+        machine,
+    )
     return state.smooth
-
-
-def _begin(recipe: Recipe, folder: Path, device: torch.device) -> State[Unrolled]:
-    model = Unrolled(recipe.design).to(device)
-    fused = device.type == "cuda"
-    optimiser = torch.optim.Adam(model.parameters(), lr=recipe.rate, betas=(0.9, 0.99), fused=fused)
-    return State(folder, model, Unrolled(recipe.design).to(device), optimiser, recipe.average)
 
 
 def judging(recipe: Recipe) -> list[Stored]:

@@ -1,7 +1,7 @@
 """The training of dynamic networks: it resumes where it was; families that it never sees judge it."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -9,18 +9,13 @@ import torch
 
 from models.nets.frames import by_series
 from models.nets.unrolled import Unrolled
+from models.train.course import Tell, follow, unrolled
 from models.train.dynamic import corpus
 from models.train.dynamic.corpus import Ready
 from models.train.dynamic.recipe import DynamicRecipe
 from models.train.dynamic.samples import draw
-from models.train.machine import Machine, Pace
+from models.train.machine import Machine
 from models.train.state import State, rate
-
-Tell = Callable[[int, float], None]
-"""Hears of each step and its loss."""
-
-OFTEN = 20
-"""Steps after which a training on a GPU tells its loss."""
 
 JUDGED = tuple((family, snr) for snr in (20.0, 40.0, 80.0) for family in ("cells", "other photograph"))
 """Held-out families and peak SNR; two series each."""
@@ -32,29 +27,22 @@ def train(
     """Train in a folder that keeps corpus, checkpoint and curve; the model is the average over steps."""
     machine = machine or Machine()
     torch.manual_seed(recipe.seed)
-    state = _begin(recipe, folder, machine.device)
+    state = unrolled(recipe.design, recipe.rate, recipe.average, folder, machine.device)
     state.resume()
     if state.step >= recipe.steps:
         return state.smooth
     judges = judging(recipe, machine.device)
-    pace = Pace(recipe.steps, state.step, machine.deadline)
-    for batch in _endless(recipe, folder / "corpus", state.step, machine.device):
-        loss = _learn(state, recipe, batch, pace.at(state.step))
-        if tell and (machine.device.type == "cpu" or state.step % OFTEN == 0):
-            tell(state.step, float(loss))
-        over = pace.at(state.step) >= recipe.steps
-        if state.step % recipe.every == 0 or over:
-            state.save(gain_db=judge(state.smooth, judges))
-        if over:
-            break
+    follow(
+        state,
+        recipe.steps,
+        recipe.every,
+        _endless(recipe, folder / "corpus", state.step, machine.device),
+        lambda batch, at: _learn(state, recipe, batch, at),
+        lambda model: {"gain_db": judge(model, judges)},
+        tell,
+        machine,
+    )
     return state.smooth
-
-
-def _begin(recipe: DynamicRecipe, folder: Path, device: torch.device) -> State[Unrolled]:
-    model = Unrolled(recipe.design).to(device)
-    fused = device.type == "cuda"
-    optimiser = torch.optim.Adam(model.parameters(), lr=recipe.rate, betas=(0.9, 0.99), fused=fused)
-    return State(folder, model, Unrolled(recipe.design).to(device), optimiser, recipe.average)
 
 
 def judging(recipe: DynamicRecipe, device: torch.device) -> list[Ready]:

@@ -1,19 +1,17 @@
 """Training of a segmentation network: it resumes where it was, and is judged by other slices."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from models.nets.segmenter import Segmenter
-from models.train.machine import Machine, Pace
+from models.train.course import Tell, follow
+from models.train.machine import Machine
 from models.train.shortaxis import corpus
 from models.train.shortaxis.recipe import SegmentationRecipe
 from models.train.state import State, rate
-
-Tell = Callable[[int, float], None]
-"""Hears of each step and its loss."""
 
 Judged = tuple[torch.Tensor, torch.Tensor]
 """Windows, float32 [slice, 1, y, x], and labels, int64 [slice, y, x]."""
@@ -36,16 +34,16 @@ def train(
     if state.step >= recipe.steps:
         return state.smooth.eval()
     judges = judging(recipe)
-    pace = Pace(recipe.steps, state.step, machine.deadline)
-    for images, labels in _endless(recipe, folder, state.step, machine.device):
-        loss = _learn(state, recipe, images, labels, pace.at(state.step))
-        if tell:
-            tell(state.step, float(loss))
-        over = pace.at(state.step) >= recipe.steps
-        if state.step % EVERY == 0 or over:
-            state.save(dice=judge(state.smooth, judges))
-        if over:
-            break
+    follow(
+        state,
+        recipe.steps,
+        EVERY,
+        _endless(recipe, folder, state.step, machine.device),
+        lambda batch, at: _learn(state, recipe, batch[0], batch[1], at),
+        lambda model: {"dice": judge(model, judges)},
+        tell,
+        machine,
+    )
     return state.smooth.eval()
 
 

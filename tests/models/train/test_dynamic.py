@@ -1,7 +1,5 @@
 """Series to train by: lines, images and matrices belong together, and the training learns and resumes."""
 
-import json
-
 import numpy as np
 import pytest
 import torch
@@ -14,6 +12,7 @@ from models.train.dynamic.recipe import DynamicRecipe
 from models.train.dynamic.samples import SHARE, centre, draw
 from models.train.images import HELD_OUT
 from models.train.machine import CPU
+from tests.models.train.resuming import goes_on
 
 SHAPE = (6, 48, 16)
 TINY = DynamicRecipe(
@@ -83,21 +82,4 @@ def test_a_mirrored_series_is_one_of_the_mirrored_object(series):
 
 
 def test_training_that_was_stopped_goes_on_as_if_it_had_not_been(folder):
-    whole = loop.train(TINY, folder)
-    (folder / "checkpoint.pt").unlink()
-    (folder / "curve.jsonl").unlink()
-
-    def stop(step, loss):
-        if step == 3:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        loop.train(TINY, folder, stop)
-    assert (folder / "checkpoint.pt").exists()
-    again = []
-    parts = loop.train(TINY, folder, lambda step, loss: again.append(step))
-    assert again == [3, 4]
-    curve = [json.loads(line) for line in (folder / "curve.jsonl").read_text().splitlines()]
-    assert [line["step"] for line in curve] == [2, 4]
-    for one, other in zip(whole.parameters(), parts.parameters(), strict=True):
-        assert torch.allclose(one, other, atol=1e-6)
+    goes_on(lambda folder, tell: loop.train(TINY, folder, tell), folder, 4, 2)

@@ -1,16 +1,15 @@
 """The training loop: it learns, resumes where it was, and a team of one equals no team."""
 
-import json
 from pathlib import Path
 
 import pytest
-import torch
 
 from models.errors import ModelError
 from models.nets.unrolled import Design
 from models.train import corpus, loop, tasks
 from models.train.recipe import Recipe, read, task, text
 from models.train.state import rate
+from tests.models.train.resuming import goes_on
 
 TINY = Recipe(
     name="tiny",
@@ -32,25 +31,8 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_training_that_was_stopped_goes_on_as_if_it_had_not_been(folder, monkeypatch):
-    whole = loop.train(TINY, folder)
-    (folder / "checkpoint.pt").unlink()
-    (folder / "curve.jsonl").unlink()
-
-    def stop(step, loss):
-        if step == 5:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        loop.train(TINY, folder, stop)
-    assert (folder / "checkpoint.pt").exists()
-    again = []
-    parts = loop.train(TINY, folder, lambda step, loss: again.append(step))
-    assert again == [5, 6, 7, 8]
-    curve = [json.loads(line) for line in (folder / "curve.jsonl").read_text().splitlines()]
-    assert [line["step"] for line in curve] == [4, 8]
-    for one, other in zip(whole.parameters(), parts.parameters(), strict=True):
-        assert torch.allclose(one, other, atol=1e-6)
+def test_training_that_was_stopped_goes_on_as_if_it_had_not_been(folder):
+    goes_on(lambda folder, tell: loop.train(TINY, folder, tell), folder, 8, 4)
 
 
 def test_training_lowers_the_loss(folder):
