@@ -2,9 +2,11 @@
 
 12 subjects at end-diastole and end-systole (``segmentation/`` of the data folder: evaluation only). The files
 state no size of a pixel; 1.4 mm is assumed. Dice over the whole stack, each subject and phase by itself.
+Hausdorff distances are those of outlines in the slices that both have.
 """
 
 import gzip
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,6 +22,7 @@ from models import runner, zoo
 from models.cardiac.function import curves
 from models.cardiac.gate import judge
 from models.cardiac.reader import reading
+from models.cardiac.regions import shrunk
 from models.cardiac.segment import Reader, Segmented, segment
 
 MODEL = "short-axis"
@@ -76,8 +79,30 @@ def scores(found: NDArray[np.uint8], truth: NDArray[np.uint8]) -> NDArray[np.flo
     )
 
 
+def hausdorff(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
+    """The largest way from an outline of two masks [y, x] to the other one [pixel]; nan where one is empty.
+
+    D. P. Huttenlocher et al., IEEE PAMI 15 (1993) 850.
+    """
+    rims = [torch.from_numpy(np.argwhere(each & ~shrunk(each))).double() for each in (one, other)]
+    if not all(len(each) for each in rims):
+        return math.nan
+    away = torch.cdist(*rims)
+    return float(torch.maximum(away.amin(0).max(), away.amin(1).max()))
+
+
+def distances(found: NDArray[np.uint8], truth: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Hausdorff distance [phase, class, slice] of labels [phase, slice, y, x]; nan where one has none."""
+    return np.array(
+        [
+            [[hausdorff(a == label, b == label) for a, b in zip(*pair, strict=True)] for label in (1, 2, 3)]
+            for pair in zip(found, truth, strict=True)
+        ]
+    )
+
+
 def network() -> Reader:
-    """The shipped model in torch."""
+    """The model in torch: the shipped one, or the site's of its name (SCANSIDE_MODELS)."""
     model = zoo.load(MODEL)
     return reading(model, runner.start(model))
 
@@ -98,6 +123,7 @@ def run() -> Iterator[Figure]:
         name = f"{subject.name} Dice ED LV myo RV, ES LV myo RV"
         yield Figure(name=name, value=spent, unit="CPU s", note=f"{note}; {said}")
     yield from _summary(np.array(rows))
+    yield from _distances([distances(found.labels, subject.labels) for subject, found in results])
     yield from _agreement(results)
 
 
@@ -112,6 +138,22 @@ def _summary(every: NDArray[np.float64]) -> Iterator[Figure]:
                 limit=floor,
                 sense="at least",
                 spread=(float(values.min()), float(values.max())),
+            )
+
+
+def _distances(every: list[NDArray[np.float64]]) -> Iterator[Figure]:
+    """``every`` [phase, class, slice] of each subject."""
+    for phase, moment in enumerate(("ED", "ES")):
+        for label, name in enumerate(FLOORS):
+            each = np.concatenate([one[phase, label] for one in every])
+            there = each[~np.isnan(each)]
+            middle, far = np.percentile(there, [50, 95])
+            yield Figure(
+                name=f"Hausdorff distance of {name} {moment}, mean of slices",
+                value=float(there.mean()),
+                unit="pixel",
+                spread=(float(there.min()), float(there.max())),
+                note=f"median {middle:.1f}, 95 % within {far:.1f}, {len(there)} slices",
             )
 
 
