@@ -54,20 +54,34 @@ def segment(reader: Reader, images: torch.Tensor, pixel: float) -> Segmented:
     """Labels of magnitude images [phase, slice, y, x] with pixels of ``pixel`` [mm].
 
     Slices from base to apex or the other way round. The heart is found at phase 0, in looks at the whole
-    images; the other phases are looked at around it.
+    images: it is what beats. The other phases are looked at around it, and what lies where it was goes on.
     """
     network, scale = reader.scores, pixel / reader.pixel
     looks = [_look(network, images[0], scale, look[0], mirror=look[1]) for look in LOOKS]
     first = torch.stack(looks).mean(0)
-    box = surroundings(tidy(_labels(first)), images.shape[-2:])
+    heart = tidy(_labels(first), beating(images))
+    box = surroundings(heart, images.shape[-2:])
     disagreement, each = _differ(looks, first)
     labels = np.zeros(images.shape, np.uint8)
     if box is not None:
         rest = [_look(network, moment[:, box[0], box[1]], scale, 0, mirror=False) for moment in images[1:]]
         chances = torch.stack([first[:, :, box[0], box[1]], *rest])
+        worth = np.isin(heart[:, box[0], box[1]], (CAVITY, MUSCLE)).astype(np.float32)
         for phase, mean in enumerate(steady(chances.numpy())):
-            labels[phase, :, box[0], box[1]] = tidy(mean.argmax(1).astype(np.uint8))
+            labels[phase, :, box[0], box[1]] = tidy(mean.argmax(1).astype(np.uint8), worth)
     return Segmented(labels=labels, chances=first.numpy(), disagreement=disagreement, uncertainty=each)
+
+
+def beating(images: torch.Tensor) -> NDArray[np.float32]:
+    """How much each pixel changes in the beat, [slice, y, x], in the unit of images [phase, slice, y, x].
+
+    The standard deviation over the phases without that of noise, which is the median one of bright pixels:
+    most of a chest keeps still.
+    """
+    mean, sd = images.float().mean(0), images.float().std(0, correction=0)
+    noise = sd[mean >= mean.mean()].median()
+    change: NDArray[np.float32] = (sd.square() - noise.square()).clamp_min(0).sqrt().numpy()
+    return change
 
 
 def _look(network: Network, images: torch.Tensor, scale: float, turns: int, *, mirror: bool) -> torch.Tensor:

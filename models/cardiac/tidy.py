@@ -7,12 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.cardiac.regions import Mask, centre, filled, grown, hull, largest, shrunk
+from models.cardiac.ventricle import CAVITY, LEAST, MUSCLE, RIGHT, left_ventricle
 
-CAVITY, MUSCLE, RIGHT = 1, 2, 3
+__all__ = ["CAVITY", "LEAST", "MUSCLE", "NAMES", "RIGHT", "Labels", "enclosed", "rounded", "steady", "tidy"]
+
 NAMES = {CAVITY: "left cavity", MUSCLE: "left muscle", RIGHT: "right cavity"}
-
-LEAST = 12
-"""Pixels of a left ventricle's section; fewer are none."""
 
 SECTORS = 24
 ANGLES = 72
@@ -24,18 +23,18 @@ PHASES = 15
 Labels = NDArray[np.uint8]
 
 
-def tidy(labels: Labels) -> Labels:
+def tidy(labels: Labels, worth: NDArray[np.float32] | None = None) -> Labels:
     """The labels [slice, y, x] of one moment, made whole.
 
-    The left ventricle is what goes on from slice to slice and has the most muscle in all, without holes.
-    Where less than half of its circumference is muscle (at the base) a slice has no left ventricle.
+    The left ventricle is what goes on from slice to slice and is worth most (``left_ventricle``), without
+    holes. Where less than half of its circumference is muscle (at the base) a slice has no left ventricle.
     The right ventricle is in each slice of the left one the largest region that touches it: above the left
     ventricle's base lie the outflow tract and the atria, which look like it.
     """
-    left = _linked(np.isin(labels, (CAVITY, MUSCLE)), labels == MUSCLE)
+    cavity, muscle = left_ventricle(labels, worth)
     out = np.zeros_like(labels)
-    for index, whole in enumerate(left):
-        out[index] = _section(labels[index], filled(whole))
+    for index in map(int, np.flatnonzero((cavity | muscle).any((1, 2)))):
+        out[index] = _section(cavity[index], filled(cavity[index] | muscle[index]))
     for index in map(int, np.flatnonzero(out.any((1, 2)))):
         right = (labels[index] == RIGHT) & (out[index] == 0)
         near = grown(out[index] > 0, 4)
@@ -44,54 +43,16 @@ def tidy(labels: Labels) -> Labels:
     return out
 
 
-def _linked(mask: NDArray[np.bool_], muscle: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The regions that go on from slice to slice and have the most muscle together.
-
-    An atrium above the base may be larger in its slice, and the stomach below the apex may have a wall.
-    """
-    best = [largest(each) for each in mask]
-    out, most, taken = np.zeros_like(mask), 0, np.zeros(len(mask), np.bool_)
-    walls = [-int((each & wall).sum()) for each, wall in zip(best, muscle, strict=True)]
-    for start in np.argsort(walls):
-        if taken[start]:
-            continue
-        chain = _chain(mask, best[start], int(start))
-        taken |= chain.any((1, 2))
-        if (chain & muscle).sum() > most:
-            out, most = chain, int((chain & muscle).sum())
-    return out
-
-
-def _chain(mask: NDArray[np.bool_], region: Mask, start: int) -> NDArray[np.bool_]:
-    """A region of one slice, and up and down from it what overlaps it."""
-    out = np.zeros_like(mask)
-    out[start] = region
-    for step in (1, -1):
-        index = start
-        while 0 <= index + step < len(mask) and out[index].any():
-            index += step
-            out[index] = _next(mask[index], out[index - step])
-    return out
-
-
-def _next(mask: Mask, near: Mask) -> Mask:
-    """The region that goes on where the one beside it was: both share half of the smaller one."""
-    found = largest(mask, near)
-    shared, smaller = int((found & near).sum()), min(int(found.sum()), int(near.sum()))
-    return found if shared >= max(LEAST, smaller / 2) else np.zeros_like(found)
-
-
-def _section(labels: Labels, whole: Mask) -> Labels:
+def _section(inside: Mask, whole: Mask) -> Labels:
     """Cavity and muscle of one slice within the region that both fill.
 
     The cavity is convex: papillary muscles and trabeculae, which look like the wall, belong to it.
     """
-    out = np.zeros_like(labels)
+    out = np.zeros(whole.shape, np.uint8)
     if whole.sum() < LEAST:
         return out
-    cavity = largest(whole & (labels != MUSCLE))
-    smooth = grown(shrunk(cavity)) & cavity
-    cavity = hull(largest(smooth) if smooth.any() else cavity) & whole
+    smooth = grown(shrunk(inside)) & inside
+    cavity = hull(smooth if smooth.any() else inside) & whole
     if cavity.any() and enclosed(cavity, whole & ~cavity) < 0.5:
         return out
     out[rounded(whole, cavity)] = MUSCLE

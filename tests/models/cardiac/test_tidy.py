@@ -1,7 +1,9 @@
 """The left ventricle is found whatever else was labelled."""
 
 import numpy as np
+import torch
 
+from models.cardiac.segment import beating
 from models.cardiac.tidy import CAVITY, MUSCLE, rounded, tidy
 
 
@@ -55,3 +57,56 @@ def test_the_right_ventricle_ends_with_the_left_one():
     labels[1:, np.hypot(y - 32, x - 32) < 12] = 2
     labels[1:, np.hypot(y - 32, x - 32) < 8] = 1
     assert [bool((each == 3).any()) for each in tidy(labels)] == [False, True, True, True]
+
+
+def beside():
+    """A heart of five slices, and the same with a larger, walled stomach that leans on it."""
+    heart = np.stack([ventricle(radius) for radius in (12, 12, 11, 9, 6)])
+    middle = (52, 50)
+    wall, inside = disc(15, middle), disc(13, middle)
+    both = np.where((heart == 0) & wall, np.where(inside, CAVITY, MUSCLE), heart).astype(np.uint8)
+    return heart, both
+
+
+def test_a_stomach_that_leans_on_the_heart_in_each_slice_does_not_beat():
+    """Found on a simulated stack: the network saw both, and the larger one was taken."""
+    heart, both = beside()
+    worth = np.zeros(heart.shape, np.float32)
+    worth[:, disc(13)] = 1.0
+    found = tidy(both, worth)
+    assert (found == heart).mean() > 0.995
+    assert not found[:, disc(9, (52, 50))].any()
+
+
+def test_a_stack_in_which_nothing_beats_is_searched_by_its_muscle():
+    heart, _ = beside()
+    np.testing.assert_array_equal(tidy(heart, np.zeros(heart.shape, np.float32)), tidy(heart))
+
+
+def test_the_heart_is_what_beats_whatever_the_noise():
+    random = np.random.default_rng(0)
+    still = np.where(disc(28), 100.0, 0.0)
+    phases = np.stack([still - 60 * (disc(12) & ~disc(radius)) for radius in (12, 10, 8, 7, 9)])
+    noisy = phases[:, None] + random.normal(0, 3, (5, 2, 64, 64))
+    change = beating(torch.from_numpy(noisy).float())
+    ring = disc(12) & ~disc(8)
+    assert change.shape == (2, 64, 64)
+    assert change[:, ring].mean() > 15
+    assert change[:, disc(27) & ~disc(13)].mean() < 1.5
+
+
+def test_the_apex_is_muscle_below_the_last_cavity_and_a_crescent_above_the_base_is_none():
+    heart = np.stack([ventricle(radius) for radius in (12, 11, 9, 6)])
+    cap = np.where(disc(6), MUSCLE, 0).astype(np.uint8)
+    crescent = np.where(disc(16) & ~disc(12, (32, 26)), MUSCLE, 0).astype(np.uint8)
+    found = tidy(np.concatenate([crescent[None], heart, cap[None]]))
+    assert not found[0].any()
+    np.testing.assert_array_equal(found[1:5], heart)
+    np.testing.assert_array_equal(found[5], cap)
+
+
+def test_a_cavity_that_its_papillary_muscles_part_stays_one():
+    heart = np.stack([ventricle(radius) for radius in (12, 11, 9, 6)])
+    parted = heart.copy()
+    parted[1, 31:34][heart[1, 31:34] == CAVITY] = MUSCLE
+    assert (tidy(parted) == heart).mean() > 0.999  # corners of a circle of pixels

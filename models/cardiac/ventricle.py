@@ -1,0 +1,135 @@
+"""The left ventricle among what a network labelled so: one cavity from slice to slice, and its own muscle.
+
+A stomach full of contrast and a vessel are round, bright and walled, too, and lean on the heart. They do not
+beat, and where walls touch each muscle goes with the nearer cavity.
+"""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.cardiac.regions import Mask, grown, hull, largest, regions
+
+CAVITY, MUSCLE, RIGHT = 1, 2, 3
+
+LEAST = 12
+"""Pixels of a section that a search begins with."""
+
+SMALL = 3
+"""Pixels of a cavity, at the apex in systole."""
+
+WAY = 0.25
+"""How far a section may reach beyond the one beside it, in radii of that one."""
+
+Volume = NDArray[np.bool_]
+"""[slice, y, x]."""
+
+
+def left_ventricle(
+    labels: NDArray[np.uint8], worth: NDArray[np.float32] | None = None
+) -> tuple[Volume, Volume]:
+    """Cavity and muscle of the left ventricle, bool [slice, y, x], in labels [slice, y, x]; empty: none.
+
+    It is the chain of cavities that is worth most, sum times number of slices. ``worth`` [slice, y, x] of
+    each pixel in and around a cavity: how much it beats, or whether the heart was there at another moment;
+    without it, and where all of it is 0, muscle counts.
+    """
+    parts = [_parts(each == CAVITY) for each in labels]
+    if worth is None or not worth.any():
+        worth = (labels == MUSCLE).astype(np.float32)
+    cavity, most, taken = np.zeros(labels.shape, np.bool_), 0.0, np.zeros(labels.shape, np.bool_)
+    seeds = [(int(part.sum()), index, n) for index, each in enumerate(parts) for n, part in enumerate(each)]
+    for size, index, n in sorted(seeds, reverse=True):
+        seed = parts[index][n]
+        if size < LEAST or taken[index][seed].any():
+            continue
+        chain = _chain(parts, index, seed)
+        taken |= chain
+        value = _value(chain, worth)
+        if value > most:
+            cavity, most = chain, value
+    return cavity, _walls(labels, cavity, parts)
+
+
+def _parts(mask: Mask) -> list[Mask]:
+    """Its connected regions, without single pixels."""
+    found = regions(mask)
+    sizes = np.bincount(found.ravel())
+    return [found == name for name in range(1, len(sizes)) if sizes[name] >= SMALL]
+
+
+def _reach(mask: Mask, part: float, more: int = 1) -> int:
+    """A part of a region's radius, in pixels."""
+    return math.ceil(part * math.sqrt(float(mask.sum()) / math.pi)) + more
+
+
+def _chain(parts: list[list[Mask]], start: int, seed: Mask) -> Volume:
+    """A section of one slice, and up and down from it what goes on where it was.
+
+    Regions of one cavity that its papillary muscles part go on together.
+    """
+    out = np.zeros((len(parts), *seed.shape), np.bool_)
+    out[start] = seed
+    for step in (1, -1):
+        index = start
+        while 0 <= index + step < len(parts) and out[index].any():
+            near = out[index]
+            index += step
+            wide = grown(near, _reach(near, WAY, 0))
+            for part in parts[index]:
+                if (part & wide).sum() >= max(SMALL, min(int(part.sum()), int(near.sum())) / 2):
+                    out[index] |= part
+    return out
+
+
+def _value(chain: Volume, worth: NDArray[np.float32]) -> float:
+    """What a chain is worth."""
+    slices = np.flatnonzero(chain.any((1, 2)))
+    total = sum(float(worth[n][grown(chain[n], _reach(chain[n], 0.5))].sum()) for n in slices)
+    return total * len(slices)
+
+
+def _walls(labels: NDArray[np.uint8], cavity: Volume, parts: list[list[Mask]]) -> Volume:
+    """The muscle of a chain of cavities, and at its narrower end the apex, which has none."""
+    out = np.zeros_like(cavity)
+    slices = list(map(int, np.flatnonzero(cavity.any((1, 2)))))
+    for index in slices:
+        own = largest((labels[index] == MUSCLE) | cavity[index], cavity[index]) & ~cavity[index]
+        inside = hull(cavity[index])
+        others = [part for part in parts[index] if part.sum() >= LEAST and not (part & inside).any()]
+        near = [part for part in others if (grown(part) & own).any()]
+        out[index] = _nearer(own, cavity[index], np.any(near, axis=0)) if near else own
+    if len(slices) > 1:
+        areas = [int((cavity[n] | out[n]).sum()) for n in (slices[0], slices[-1])]
+        _cap(labels == MUSCLE, out, slices[-1] if areas[1] <= areas[0] else slices[0], cavity)
+    return out
+
+
+def _cap(muscle: Volume, out: Volume, end: int, cavity: Volume) -> None:
+    """Go on beyond the last cavity with the muscle that lies below it."""
+    inner = end - 1 if end and cavity[end - 1].any() else end + 1
+    step, index = end - inner, end
+    while 0 <= index + step < len(muscle):
+        above = cavity[index] | out[index]
+        index += step
+        found = largest(muscle[index] & grown(above), above)
+        if found.sum() < LEAST or 2 * (found & above).sum() < found.sum():
+            return
+        out[index] = found
+
+
+def _nearer(mask: Mask, to: Mask, than: Mask) -> Mask:
+    """The pixels of a mask that are nearer to one region than to another."""
+    at, one, other = (np.argwhere(each).astype(np.float32) for each in (mask, to, than))
+    kept = np.zeros_like(mask)
+    if len(at):
+        near = _distance(at, one) <= _distance(at, other)
+        kept[mask] = near
+    return kept
+
+
+def _distance(points: NDArray[np.float32], region: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Squared, from each point to the nearest one of a region."""
+    square: NDArray[np.float32] = ((points[:, None] - region[None]) ** 2).sum(-1).min(1)
+    return square
