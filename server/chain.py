@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from gadgets.cardiac.perfusion.kept import KeptFlow
 from gadgets.data import ASIDE, Block, CoilMeasurement, Image, NoiseMeasurement, Text, Waveform
 from gadgets.errors import ChainError
 from gadgets.gadget import AnyGadget, Gadget, Parallel, check
@@ -19,10 +20,10 @@ from server.step import AnyStep, Fork, Step, flat
 
 __all__ = ["Step", "build", "catalogue", "chains", "describe", "named", "override", "parse"]
 
-SOURCE: tuple[type, ...] = (Block, *ASIDE, Waveform, Image, NoiseMeasurement, CoilMeasurement)
+SOURCE: tuple[type, ...] = (Block, *ASIDE, Waveform, Image, NoiseMeasurement, CoilMeasurement, KeptFlow)
 """What may enter a chain: what a peer may send, and what earlier scans left for this one."""
 
-SINK: tuple[type, ...] = (Image, Text, Waveform, *ASIDE, NoiseMeasurement, CoilMeasurement)
+SINK: tuple[type, ...] = (Image, Text, Waveform, *ASIDE, NoiseMeasurement, CoilMeasurement, KeptFlow)
 """What may reach the end of a chain: it is sent, kept for later scans, or counted and dropped by name."""
 
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

@@ -12,12 +12,13 @@ from typing import Any
 
 import torch
 
+from gadgets.cardiac.perfusion.kept import KeptFlow
 from gadgets.data import Block, CoilMeasurement, Image, NoiseMeasurement, Readouts, Text, Waveform
 from gadgets.errors import DataError, Interrupted
-from gadgets.gadget import flat
+from gadgets.gadget import flat, takes
 from gadgets.image.label import Labels
 from server.chain import build
-from server.dependencies import coils
+from server.dependencies import coils, flow
 from server.dependencies.noise import before, keep, masked
 from server.dependencies.store import Store
 from server.dicom.archiving import Archiving, Copies
@@ -139,6 +140,8 @@ class Reconstruction:
             self._line.inlet.put(noise)
         for measured in coils.before(scan, self._store) if self._store else ():
             self._line.inlet.put(measured)
+        for found in flow.before(scan, self._store) if self._store and takes(chain, KeptFlow) else ():
+            self._line.inlet.put(found)
         self._thread.start()
 
     def put(self, item: Data | Unsupported) -> None:
@@ -205,6 +208,9 @@ class Reconstruction:
             self._tell(item.text, item.level)
         elif isinstance(item, CoilMeasurement) and self._store:
             if said := coils.keep(item, self._scan, self._store):
+                self._tell(said.text, said.level)
+        elif isinstance(item, KeptFlow):
+            if said := flow.keep(item, self._scan, self._store) if self._store else None:
                 self._tell(said.text, said.level)
         elif isinstance(item, NoiseMeasurement) and self._store:
             if said := keep(item, self._scan, self._store):

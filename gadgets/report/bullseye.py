@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from PIL import ImageDraw
 
-from gadgets.report.drawing import INK, TERRITORIES, Color, dark, font, hot
+from gadgets.report.drawing import DIM, INK, TERRITORIES, Color, dark, font, hot
 from models.cardiac.sectors import NAMES, TERRITORY
 
 RINGS = ((1.0, 0.7), (0.7, 0.42), (0.42, 0.14))
@@ -67,22 +67,31 @@ def _sector(
 def table(
     draw: ImageDraw.ImageDraw,
     corner: tuple[float, float],
-    values: Mapping[int, float],
-    last: tuple[str, float],
+    columns: Mapping[str, Mapping[int, float]],
+    last: Mapping[str, float],
 ) -> float:
-    """Sixteen rows and a bold one for all; in the colours of the arteries. Gives the y below it."""
+    """Sixteen rows in the colours of the arteries, and a bold one for all. Gives the y below it.
+
+    ``columns``: values of the segments, by the column's head (without one where there is one column alone);
+    ``last``: of all, by the same.
+    """
     x, y = corner
+    ends = [x + 150 - 44 * back for back in reversed(range(len(columns)))]
+    if len(columns) > 1:
+        for end, head in zip(ends, columns, strict=True):
+            draw.text((end, y - 16), head, font=font(12), fill=DIM, anchor="ra")
     for segment, name in enumerate(NAMES, 1):
         level, _, wall = name.partition(" ")
         label = f"{segment:2d} {level[:3].title()}{SHORT[wall]}"
-        value = values.get(segment, float("nan"))
-        color = TERRITORIES[TERRITORY[segment - 1]]
-        draw.text((x, y), label, font=font(13), fill=color)
-        draw.text(
-            (x + 150, y), f"{value:.2f}" if np.isfinite(value) else "-", font=font(13), fill=INK, anchor="ra"
-        )
+        draw.text((x, y), label, font=font(13), fill=TERRITORIES[TERRITORY[segment - 1]])
+        for end, values in zip(ends, columns.values(), strict=True):
+            draw.text((end, y), _two(values.get(segment)), font=font(13), fill=INK, anchor="ra")
         y += 16
-    draw.text((x, y + 3), last[0], font=font(16), fill=(255, 255, 255))
-    text = f"{last[1]:.2f}" if np.isfinite(last[1]) else "-"
-    draw.text((x + 150, y + 3), text, font=font(16), fill=(255, 255, 255), anchor="ra")
+    draw.text((x, y + 3), "GLOBAL", font=font(16), fill=(255, 255, 255))
+    for end, head in zip(ends, columns, strict=True):
+        draw.text((end, y + 3), _two(last.get(head)), font=font(16), fill=(255, 255, 255), anchor="ra")
     return y + 26
+
+
+def _two(value: float | None) -> str:
+    return f"{value:.2f}" if value is not None and np.isfinite(value) else "-"

@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 import torch
 
 from gadgets.cardiac.perfusion.item import FirstPass, Slice
+from gadgets.cardiac.perfusion.kept import KeptFlow
 from gadgets.cardiac.perfusion.pictures import KINDS, derived, labels
+from gadgets.cardiac.perfusion.reserve import Reserve, left_behind, painted, reserve
 from gadgets.data import Heads, Image, Text, Value
 from gadgets.gadget import Gadget
 from gadgets.head import IMAGE_HEAD, ImageType
@@ -26,7 +28,7 @@ from gadgets.report.drawing import (
     wrapped,
 )
 from gadgets.report.overlay import burnt, contour, roi
-from gadgets.report.values import document
+from gadgets.report.values import document, mean
 from gadgets.scan import Scan
 from models.cardiac.sectors import TERRITORY
 from models.perfusion.curves import STEP
@@ -40,19 +42,34 @@ class ReportPerfusion(Gadget):
     """Send contours, the arterial input, and one page: bull's-eye, sixteen rows, the whole, flags, the model.
 
     When there is a reason against the numbers none is shown: the page says the reason. The meta of the page
-    hold all numbers as JSON (``ScansideReport``; schema in docs/perfusion.md).
+    hold all numbers as JSON (``ScansideReport``; schema in docs/perfusion.md). Where flow of the same patient
+    in the other state, stress or rest, is kept from an earlier scan, the perfusion reserve (stress over rest)
+    of each segment goes with them, and as a map. The flow is left behind for a later scan.
     """
 
-    def process(self, stream: Iterable[FirstPass], scan: Scan) -> Iterator[Image | Text]:
-        """The pictures and a text."""
+    def process(
+        self, stream: Iterable[FirstPass | KeptFlow], scan: Scan
+    ) -> Iterator[Image | Text | KeptFlow]:
+        """The pictures, a text, and the flow for a later scan."""
+        others: list[KeptFlow] = []
         for item in stream:
+            if isinstance(item, KeptFlow):
+                others.append(item)
+                continue
+            whole = mean(item)
+            own = left_behind(item, math.nan if whole is None else whole["mbf"])
+            ratio = reserve(own, others)
             for one in item.slices:
                 yield from _contours(one)
             if item.arterial is not None:
                 yield _arterial(item)
-            values = document(item)
-            yield _page(item, values)
-            yield _text(item, values)
+            if ratio is not None and ratio.ratio:
+                yield from _reserves(item, ratio)
+            values = document(item, ratio)
+            yield _page(item, values, ratio)
+            yield _text(item, values, ratio)
+            if own is not None:
+                yield own
 
 
 def _contours(one: Slice) -> Iterator[Image]:
@@ -110,26 +127,38 @@ def _arterial(item: FirstPass) -> Image:
     return _drawn(item, picture, "aif", {})
 
 
-def _page(item: FirstPass, values: dict[str, object]) -> Image:
+def _reserves(item: FirstPass, ratio: Reserve) -> Iterator[Image]:
+    """A map of the reserve of each slice: its segments'."""
+    for one in item.slices:
+        if one.segments is not None:
+            yield derived(one.frames, painted(one, ratio.ratio), "mpr", {"ScansideSlice": one.level})
+
+
+def _page(item: FirstPass, values: dict[str, object], ratio: Reserve | None = None) -> Image:
     """The report, 512 x 512."""
     picture, draw = page(512, 512)
     flows = {name: float(flow.mbf) for one in item.slices for name, flow in one.sectors.items()}
     state = f" {item.state}" if item.state else ""
     draw.text((12, 8), f"MBF{state} [ml/min/g]", font=font(18), fill=INK)
     bullseye(draw, (168, 180), 145, flows, TOP)
-    mean = values["global"]
-    below = table(draw, (350, 34), flows, ("GLOBAL", mean["mbf"] if isinstance(mean, dict) else math.nan))
+    columns, last = {"MBF": flows}, {"MBF": _global(values)}
+    if ratio is not None and ratio.ratio:
+        columns["MPR"], last["MPR"] = ratio.ratio, ratio.whole
+    below = table(draw, (350, 34), columns, last)
     origin = {"assumed": "assumed", "header": "from header", "chain": "given"}[item.haematocrit_from]
     notes = [
         f"Model {item.model.upper() or '-'}, haematocrit {item.haematocrit:.2f} ({origin})",
         "Segment values from mean curves; density 1.05 g/ml",
         "Not for diagnosis",
     ]
+    if ratio is not None and ratio.ratio:
+        notes.insert(1, f"MPR: stress over rest; the {ratio.kept.state} scan is {ratio.kept.hours:.1f} h old")
     y = max(below, 340.0)
     for line in notes:
         draw.text((12, y), line, font=font(13), fill=DIM)
         y += 17
     said = [f"NOT QUANTIFIED: {each}" for each in item.refusals] + list(item.flags)
+    said += ratio.flags if ratio is not None else ()
     for text in said or ["No quality flags"]:
         for line in wrapped(text, 68):
             if y < 496:
@@ -151,14 +180,19 @@ def _drawn(item: FirstPass, picture: object, kind: str, more: dict[str, Value]) 
     return Image(data=pixels(picture), head=head, role="report", meta=meta)
 
 
-def _text(item: FirstPass, values: dict[str, object]) -> Text:
+def _global(values: dict[str, object]) -> float:
+    whole = values["global"]
+    return whole["mbf"] if isinstance(whole, dict) else math.nan
+
+
+def _text(item: FirstPass, values: dict[str, object], ratio: Reserve | None = None) -> Text:
     if item.refusals:
         return Text(text="perfusion not quantified: " + "; ".join(item.refusals), level="warning")
-    mean = values["global"]
-    flow = mean["mbf"] if isinstance(mean, dict) else math.nan
     words = (
-        f"perfusion: global MBF {flow:.2f} ml/min/g "
+        f"perfusion: global MBF {_global(values):.2f} ml/min/g "
         f"({item.model}, haematocrit {item.haematocrit:.2f} {item.haematocrit_from})"
     )
-    flags = "; ".join(item.flags)
+    if ratio is not None and math.isfinite(ratio.whole):
+        words += f", reserve {ratio.whole:.2f}"
+    flags = "; ".join((*item.flags, *(ratio.flags if ratio is not None else ())))
     return Text(text=words + (f"; {flags}" if flags else ""), level="warning" if flags else "info")

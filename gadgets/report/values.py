@@ -5,45 +5,82 @@ import math
 import torch
 
 from gadgets.cardiac.perfusion.item import FirstPass, Slice
+from gadgets.cardiac.perfusion.reserve import Reserve
 from models.cardiac.sectors import NAMES
 from models.perfusion.curves import STEP
 from models.perfusion.flow import Flow
 
 SCHEMA = "scanside-perfusion-1"
 
+UNITS = {"mbf": "ml/min/g", "ps": "ml/min/g", "vb": "ml/g", "visf": "ml/g", "delay": "s", "mpr": "1"}
 
-def document(item: FirstPass) -> dict[str, object]:
+
+def document(item: FirstPass, reserve: Reserve | None = None) -> dict[str, object]:
     """The report's numbers; what was not quantified is null."""
     return {
         "schema": SCHEMA,
         "title": "Myocardial perfusion",
         "procedure": "perfusion",
         "method": item.model,
-        "measurements": _measurements(item),
+        "measurements": _measurements(item, reserve),
         "quantified": not item.refusals and any(one.sectors for one in item.slices),
         "refusals": list(item.refusals),
-        "flags": list(item.flags),
+        "flags": [*item.flags, *(reserve.flags if reserve else ())],
         "model": item.model,
         "state": item.state,
         "haematocrit": item.haematocrit,
         "haematocrit_from": item.haematocrit_from,
-        "units": {"mbf": "ml/min/g", "ps": "ml/min/g", "vb": "ml/g", "visf": "ml/g", "delay": "s"},
-        "global": _mean(item),
-        "segments": [_segment(item, number) for number in range(1, 17)],
+        "units": {
+            "mbf": "ml/min/g",
+            "ps": "ml/min/g",
+            "vb": "ml/g",
+            "visf": "ml/g",
+            "delay": "s",
+            "mpr": "1",
+        },
+        "global": mean(item),
+        "reserve": None if reserve is None else _reserve(reserve),
+        "segments": [_segment(item, number) | _ratio(reserve, number) for number in range(1, 17)],
         "slices": [_slice(one) for one in item.slices],
         "arterial": _arterial(item),
     }
 
 
-def _measurements(item: FirstPass) -> list[dict[str, object]]:
-    """Flow by site, in the form that structured reports are made of."""
-    whole = _mean(item)
+def _reserve(reserve: Reserve) -> dict[str, object]:
+    """What the reserve is of; what it is of a segment stands with the segment."""
+    used = not reserve.refusals
+    return {
+        "with": reserve.kept.state,
+        "hours": round(reserve.kept.hours, 2) if used else None,
+        "scan": reserve.kept.origin,
+        "global": _finite(reserve.whole),
+        "refusals": list(reserve.refusals),
+    }
+
+
+def _ratio(reserve: Reserve | None, number: int) -> dict[str, object]:
+    if reserve is None or number not in reserve.ratio:
+        return {"mpr": None, "mpr_sd": None}
+    return {"mpr": _finite(reserve.ratio[number]), "mpr_sd": _finite(reserve.sd[number])}
+
+
+def _measurements(item: FirstPass, reserve: Reserve | None) -> list[dict[str, object]]:
+    """Flow and its reserve by site, in the form that structured reports are made of."""
+    whole = mean(item)
     sites = {f"aha:{number}": flow for one in item.slices for number, flow in one.sectors.items()}
     values = {"": None if whole is None else whole["mbf"]} | {k: _number(f.mbf[0]) for k, f in sites.items()}
-    return [
+    flow: list[dict[str, object]] = [
         {"quantity": "mbf", "value": value, "unit": "ml/min/g", "site": site, "statistic": "mean"}
         for site, value in values.items()
         if value is not None
+    ]
+    if reserve is None or reserve.refusals:
+        return flow
+    ratios = {"": reserve.whole} | {f"aha:{number}": value for number, value in reserve.ratio.items()}
+    return flow + [
+        {"quantity": "mpr", "value": value, "unit": "1", "site": site, "statistic": ""}
+        for site, number in ratios.items()
+        if (value := _finite(number)) is not None
     ]
 
 
@@ -75,11 +112,14 @@ def _numbers(flow: Flow) -> dict[str, object]:
 
 
 def _number(value: torch.Tensor) -> float | None:
-    found = float(value)
-    return round(found, 5) if math.isfinite(found) else None
+    return _finite(float(value))
 
 
-def _mean(item: FirstPass) -> dict[str, float] | None:
+def _finite(value: float) -> float | None:
+    return round(value, 5) if math.isfinite(value) else None
+
+
+def mean(item: FirstPass) -> dict[str, float] | None:
     """Over the segments, weighted by their pixels."""
     weights, flows = [], []
     for one in item.slices:

@@ -23,8 +23,8 @@ from server.pseudonym import pseudonym, site_key
 
 log = logging.getLogger(__name__)
 
-Kind: TypeAlias = Literal["noise", "coil"]
-"""What was measured: the noise of the channels, or what coil sensitivities are made of."""
+Kind: TypeAlias = Literal["noise", "coil", "flow"]
+"""What was measured: the noise of the channels, what coil sensitivities are made of, or blood flow."""
 
 Arrays: TypeAlias = Mapping[str, NDArray[Any]]
 """A measurement, as named arrays."""
@@ -44,7 +44,9 @@ ABANDONED = 3600.0
 UNKNOWN = "0" * 16
 """Stands for an identifier that the header did not give."""
 
-NAME = re.compile(r"(noise|coil)-([0-9a-f]{16})-([0-9a-f]{16})-([0-9a-f]{16})-([0-9a-f]{16})[0-9a-f]{4}\.npz")
+NAME = re.compile(
+    r"(noise|coil|flow)-([0-9a-f]{16})-([0-9a-f]{16})-([0-9a-f]{16})-([0-9a-f]{16})[0-9a-f]{4}\.npz"
+)
 """Kind, measurement, patient and device as pseudonyms, and when it was made [ns], in hexadecimal digits."""
 
 DAMAGED = (OSError, ValueError, EOFError, KeyError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error)
@@ -77,6 +79,22 @@ class Entry:
     def belongs(self, owner: tuple[str, str]) -> bool:
         """Whether nothing that is known of both owners differs."""
         return all(UNKNOWN in pair or pair[0] == pair[1] for pair in zip(self.owner, owner, strict=True))
+
+
+@dataclass(frozen=True)
+class Found:
+    """A measurement out of the store."""
+
+    measurement: str
+    """Its pseudonym."""
+
+    age: float
+    """Since it was made [s]."""
+
+    same_device: bool
+    """Whether it was made on the owner's scanner, as far as both are known."""
+
+    arrays: Arrays = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -130,6 +148,20 @@ class Store:
             elif not self._expired(entry) and (arrays := _read(entry.path)) is not None:
                 return arrays
         return None
+
+    def of_patient(self, kind: Kind, owner: Owner) -> Iterator[Found]:
+        """The patient's measurements of a kind that have not expired, the newest first.
+
+        Nothing is found without a patient id, and nothing that was kept without one: here it is what finds.
+        """
+        patient, device = self._masked(owner)
+        if patient == UNKNOWN:
+            return
+        own = [e for e in self._entries() if e.kind == kind and e.owner[0] == patient]
+        for entry in sorted(own, key=lambda each: each.made, reverse=True):
+            if not self._expired(entry) and (arrays := _read(entry.path)) is not None:
+                age = max(0.0, self.clock() - entry.made / 1e9)
+                yield Found(entry.measurement, age, entry.belongs((patient, device)), arrays)
 
     def sweep(self) -> None:
         """Remove what has expired, what is too much, and what a killed process left unfinished."""

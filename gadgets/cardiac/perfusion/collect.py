@@ -11,6 +11,7 @@ from pydantic import Field
 from gadgets.cardiac.perfusion.header import density_frames, haematocrit, read
 from gadgets.cardiac.perfusion.item import FirstPass, Frames, Slice
 from gadgets.cardiac.perfusion.pulses import PLACE
+from gadgets.cardiac.perfusion.said import gathered
 from gadgets.data import Image
 from gadgets.gadget import Gadget
 from gadgets.scan import Scan
@@ -83,7 +84,7 @@ class CollectFirstPass(Gadget):
         every = [each for images in (arterial, *slices.values()) for each in images]
         first = min((int(each.head["repetition"]) for each in every), default=0)
         found = [frames_of(each, muscle_density or 0, first) for each in slices.values()]
-        refusals += [f"slice {at + 1}: {each}" for at, each in enumerate(found) if isinstance(each, str)]
+        refusals += gathered((at, each) for at, each in enumerate(found) if isinstance(each, str))
         ordered = _sorted([each for each in found if isinstance(each, Frames)])
         own = frames_of(arterial, arterial_density or 0, first)
         inflow = own if isinstance(own, Frames) else None
@@ -197,16 +198,16 @@ def _sorted(slices: list[Frames]) -> list[Frames]:
 
 def _missed(slices: list[Frames], arterial: Frames | None) -> tuple[str, ...]:
     """Gaps in the series: beats that were missed."""
-    said = []
-    for name, frames in [
-        *((f"slice {n + 1}", each) for n, each in enumerate(slices)),
-        ("arterial", arterial),
-    ]:
-        if frames is None or len(frames.times) < 3:
-            continue
-        apart = frames.times.diff()
-        usual = float(apart.median())
-        gaps = int((apart > 1.7 * usual).sum())
-        if gaps:
-            said.append(f"{name}: {gaps} gaps of up to {float(apart.max()):.1f} s, usually {usual:.2f} s")
-    return tuple(said)
+    found = gathered((at, said) for at, each in enumerate(slices) if (said := _gaps(each)))
+    said = "" if arterial is None else _gaps(arterial)
+    return (*found, *([f"arterial: {said}"] if said else []))
+
+
+def _gaps(frames: Frames) -> str:
+    """The gaps of a series; empty when it has none."""
+    if len(frames.times) < 3:
+        return ""
+    apart = frames.times.diff()
+    usual = float(apart.median())
+    gaps = int((apart > 1.7 * usual).sum())
+    return f"{gaps} gaps of up to {float(apart.max()):.1f} s, usually {usual:.2f} s" if gaps else ""

@@ -10,6 +10,7 @@ from pydantic import Field
 from gadgets.cardiac.perfusion.convert import concentration
 from gadgets.cardiac.perfusion.item import FirstPass, Slice
 from gadgets.cardiac.perfusion.pictures import derived
+from gadgets.cardiac.perfusion.said import gathered
 from gadgets.data import Image
 from gadgets.gadget import Gadget
 from gadgets.scan import Scan
@@ -51,15 +52,15 @@ class QuantifyFlow(Gadget):
             if item.refusals or item.arterial is None or item.protocol is None:
                 yield replace(item, model=self.model)
                 continue
-            slices, flags = [], list(item.flags)
+            slices, against = [], list[tuple[int, str]]()
             for number, one in enumerate(item.slices):
                 held, said = concentration(one, item.arterial, item.protocol)
-                flags += [f"slice {number + 1}: {each}" for each in said]
+                against += [(number, each) for each in said]
                 done = self._slice(held, item.arterial, ready)
                 yield from _images(done)
                 slices.append(done)
-            flags += self._judged(slices)
-            yield replace(item, slices=tuple(slices), flags=tuple(flags), model=self.model)
+            flags = (*item.flags, *gathered(against), *self._judged(slices))
+            yield replace(item, slices=tuple(slices), flags=flags, model=self.model)
 
     def _slice(self, one: Slice, arterial: Arterial, ready: Kinetics) -> Slice:
         if one.gadolinium is None or one.segments is None or one.heart is None or one.inner is None:

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from gadgets.cardiac.perfusion.item import FirstPass, Frames, Slice
 from gadgets.cardiac.perfusion.place import LATER, around, heart_in
+from gadgets.cardiac.perfusion.said import gathered
 from gadgets.data import Notes
 from gadgets.gadget import Gadget
 from gadgets.scan import Scan
@@ -50,28 +51,32 @@ class SegmentMyocardium(Gadget):
         """The first pass with its hearts; what a network segmented has its name and hash in the meta."""
         network = Network.lent(self.model, self.backend) if self.model else None
         for item in stream:
-            done, refused, flags = [], list(item.refusals), list(item.flags)
-            if network is not None and network.said:
-                flags.append(network.said)
+            done: list[Slice] = []
+            refused: list[tuple[int, str]] = []
+            flagged: list[tuple[int, str]] = []
+            alone = (network.said,) if network is not None and network.said else ()
             for number, one in enumerate(item.slices):
                 where = near(one.frames, item)
                 paths = [] if network is None else network.paths(where)
                 heart = chosen(one.frames, [*paths, partial(classical, near=where)])
-                said = [f"slice {number + 1}: {reason}" for reason in heart.reasons]
+                said = [(number, reason) for reason in heart.reasons]
                 found = _segmented(one, heart)
                 if network is not None and heart.origin == NETWORK:
                     frames = found.frames
                     found = replace(found, frames=replace(frames, meta=network.named(frames.meta)))
                 done.append(found)
                 if heart.instead:
-                    flags.append(
-                        f"slice {number + 1}: {heart.origin} contours instead of the {heart.instead}"
-                    )
+                    flagged.append((number, f"{heart.origin} contours instead of the {heart.instead}"))
                 if heart.insertions is None or not bool(heart.muscle.any()):
-                    refused += said or [f"slice {number + 1}: no muscle found"]
+                    refused += said or [(number, "no muscle found")]
                 else:
-                    flags += said
-            yield replace(item, slices=tuple(done), refusals=tuple(refused), flags=tuple(flags))
+                    flagged += said
+            yield replace(
+                item,
+                slices=tuple(done),
+                refusals=(*item.refusals, *gathered(refused)),
+                flags=(*item.flags, *alone, *gathered(flagged)),
+            )
 
 
 def chosen(frames: Frames, segmenters: Iterable[Segmenter]) -> Heart:

@@ -1,0 +1,151 @@
+"""Blood flow between scans: kept at the end of one, put before the first item of another of its patient.
+
+Another patient's flow must never be used: what is kept belongs to a patient id, birth date and device, is
+found by the patient id alone when both headers have it, and is refused by name where anything else that is
+known of both differs, or where the exams are too far apart.
+"""
+
+import logging
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gadgets.cardiac.perfusion.kept import OTHER, KeptFlow, state_of
+from gadgets.data import Text
+from gadgets.scan import Scan
+from server.dependencies.store import Found, Owner, Store
+from server.dicom.identity import identity
+
+log = logging.getLogger(__name__)
+
+HOURS = 24.0
+"""Stress and rest are of one exam, or of one day; older flow is another condition of the patient."""
+
+SEGMENTS = 16
+
+FORM = {
+    "mbf": ("f8", (SEGMENTS,)),
+    "sd": ("f8", (SEGMENTS,)),
+    "whole": ("f8", ()),
+    "haematocrit": ("f8", ()),
+    "day": ("i8", ()),
+}
+"""The arrays of kept flow, their types and shapes, beside the texts."""
+
+WORDS = ("state", "model", "born", "flags")
+
+
+def before(scan: Scan, store: Store) -> list[KeptFlow]:
+    """What a chain gets before the scan's first item: the newest flow in the other state of this patient.
+
+    Nothing without a patient id, or when the header has no state.
+    """
+    state = state_of(scan.parameters.get("ContrastState", ""))
+    if not state or not scan.patient_id:
+        return []
+    owner = Owner(scan.patient_id, scan.device)
+    for found in store.of_patient("flow", owner):
+        kept = _kept(found.arrays, found.measurement, found.age / 3600)
+        if kept is None:
+            log.warning("flow of scan %s is damaged and is not used", found.measurement)
+        elif kept.state == OTHER[state]:
+            against = _against(scan, store, found, kept)
+            log.info("flow of scan %s is %s", found.measurement, "refused" if against else "found")
+            return [_refused(kept, against)]
+    return []
+
+
+def keep(flow: KeptFlow, scan: Scan, store: Store) -> Text | None:
+    """Store what this scan found; the answer is for the console.
+
+    What came out of the store is not stored again; without a patient id nobody could know whose it is, and
+    nothing is stored. Raises ScansideError when it cannot be kept.
+    """
+    if flow.origin:
+        return None
+    if not scan.patient_id:
+        return Text(text=f"flow at {flow.state} is not kept for a reserve: the header has no patient id")
+    about = identity(scan.xml)
+    arrays: dict[str, NDArray[Any]] = {
+        "mbf": np.array(flow.mbf, np.float64),
+        "sd": np.array(flow.sd, np.float64),
+        "whole": np.array(flow.whole, np.float64),
+        "haematocrit": np.array(flow.haematocrit, np.float64),
+        "day": np.array(_day(about.study_date), np.int64),
+        "state": np.array([flow.state], np.str_),
+        "model": np.array([flow.model], np.str_),
+        "born": np.array([store.name(about.birth_date)], np.str_),
+        "flags": np.array(flow.flags, np.str_),
+    }
+    owner = Owner(scan.patient_id, scan.device)
+    name = store.put("flow", owner, scan.measurement_id or _stand_in(scan), arrays)
+    return Text(text=f"flow at {flow.state} of scan {name} is kept for {store.expiry / 3600:g} h")
+
+
+def _stand_in(scan: Scan) -> str:
+    """For a measurement id, which flow is not found by: the patient's."""
+    return f"flow of {scan.patient_id}"
+
+
+def _against(scan: Scan, store: Store, found: Found, kept: KeptFlow) -> list[str]:
+    """Why flow that is kept under the patient's id is not to be used."""
+    about, said = identity(scan.xml), []
+    born = str(found.arrays["born"][0])
+    if not found.same_device:
+        said.append(f"the {kept.state} scan is of another scanner")
+    if born and about.birth_date and born != store.name(about.birth_date):
+        said.append(f"the {kept.state} scan under this patient id is of somebody born on another day")
+    if kept.hours > HOURS:
+        said.append(f"the {kept.state} scan is {kept.hours:.0f} h old, expected at most {HOURS:g}")
+    day, own = int(found.arrays["day"]), _day(about.study_date)
+    if min(day, own) > 0 and abs(day - own) > HOURS / 24:
+        said.append(
+            f"the {kept.state} scan's study is {abs(day - own)} days from this one, expected at most 1"
+        )
+    return said
+
+
+def _refused(kept: KeptFlow, against: list[str]) -> KeptFlow:
+    """It, or nothing but why it is not to be used: then no number of another patient goes on."""
+    if not against:
+        return kept
+    return KeptFlow(state=kept.state, origin=kept.origin, refusals=tuple(against))
+
+
+def _day(digits: str) -> int:
+    """Days since year 1 of a date as DICOM writes it; 0 for anything else."""
+    try:
+        return date(int(digits[:4]), int(digits[4:6]), int(digits[6:8])).toordinal()
+    except ValueError:
+        return 0
+
+
+def _kept(arrays: Mapping[str, NDArray[Any]], origin: str, hours: float) -> KeptFlow | None:
+    """The flow, when the arrays are one: what is read is not taken on trust."""
+    if set(arrays) != {*FORM, *WORDS}:
+        return None
+    formed = all(
+        arrays[name].dtype == kind and arrays[name].shape == shape for name, (kind, shape) in FORM.items()
+    )
+    worded = all(arrays[n].ndim == 1 and (arrays[n].dtype.kind == "U" or not arrays[n].size) for n in WORDS)
+    if not (formed and worded and all(arrays[name].size == 1 for name in WORDS[:-1])):
+        return None
+    state, model = (str(arrays[name][0]) for name in ("state", "model"))
+    mbf, sd = arrays["mbf"], arrays["sd"]
+    finite = mbf[np.isfinite(mbf)]
+    if state not in OTHER or not len(finite) or (finite < 0).any() or np.isinf(mbf).any():
+        return None
+    return KeptFlow(
+        state=state,
+        model=model,
+        haematocrit=float(arrays["haematocrit"]),
+        mbf=tuple(map(float, mbf)),
+        sd=tuple(map(float, sd)),
+        whole=float(arrays["whole"]),
+        flags=tuple(map(str, arrays["flags"])),
+        origin=origin,
+        hours=hours,
+    )
