@@ -17,11 +17,12 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.figures import Figure
-from models.kinetics.concentration import RELAXIVITY
-from models.perfusion.arterial import EFFICIENCY, Arterial, arterial, efficiency, table_of
+from models.kinetics.concentration import RELAXIVITY, RELAXIVITY_T2
+from models.perfusion.arterial import EFFICIENCY, Arterial, arterial
+from models.perfusion.conversion import Form
 from models.perfusion.curves import STEP as GRID
 from models.perfusion.flow import STEP, Kinetics, Name, kinetics
-from models.perfusion.protocol import NATIVE, Protocol
+from models.perfusion.protocol import NATIVE, NATIVE_T2, Protocol
 from models.simulation.perfusion.appearance import Look, look, strengths
 from models.simulation.perfusion.sequence import Train
 from models.simulation.perfusion.series import healthy
@@ -29,6 +30,9 @@ from models.simulation.perfusion.study import Study, draw_study
 from models.simulation.tissue import Tissue
 
 PATIENTS = int(os.environ.get("SCANSIDE_PATIENTS", "40"))
+FORM: Form = "bloch" if os.environ.get("SCANSIDE_CONVERSION") == "bloch" else "closed"
+"""What the look-up tables are made of."""
+
 PIXELS, BLOOD = 70, 12
 """Pixels of a sector, and of the blood in the arterial images."""
 
@@ -176,6 +180,9 @@ def protocol_of(study: Study) -> Protocol:
         t1_blood=blood_t1,
         t1_muscle=muscle_t1,
         relaxivity=RELAXIVITY[sequence.field],
+        t2_blood=NATIVE_T2[sequence.field][0],
+        t2_muscle=NATIVE_T2[sequence.field][1],
+        relaxivity_t2=RELAXIVITY_T2[sequence.field],
     )
 
 
@@ -203,7 +210,7 @@ def blood(eyes: Look, protocol: Protocol, sd: float, random: torch.Generator) ->
     bright = torch.cat([pair[1] for pair in pairs])
     dark = torch.cat([pair[0] for pair in pairs]).mean(1)
     noise = torch.randn(bright.shape, generator=random, dtype=torch.float64)
-    return arterial(bright + sd * noise, dark, times[study.sequence.density :], protocol)
+    return arterial(bright + sd * noise, dark, times[study.sequence.density :], protocol, FORM)
 
 
 def held(
@@ -224,9 +231,8 @@ def held(
     ratio = (bright + sd * noise) / dark[:, :1]
     times = times[study.sequence.density :]
     before = times < float(inflow.times[0]) + GRID * inflow.bolus.foot
-    eff = efficiency(protocol.muscle, float(ratio[:, before].mean()), protocol.t1_muscle)
-    table = table_of(
-        protocol.muscle, protocol.t1_muscle, protocol.relaxivity, min(max(eff, EFFICIENCY[0]), 1.0), 10.0
-    )
+    conversion = protocol.tissue(FORM)
+    eff = conversion.efficiency(float(ratio[:, before].mean()))
+    table = conversion.table(min(max(eff, EFFICIENCY[0]), 1.0), 10.0)
     found = table(ratio)
     return found - found[:, before].mean(1, keepdim=True), times

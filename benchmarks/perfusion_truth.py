@@ -236,9 +236,9 @@ def _geometry(slices: list[Row], name: str) -> Iterator[Figure]:
             limit=mean,
             sense="at least",
         )
-        note = (
-            "" if least is None else f"{sum(each >= least for each in worst)} of {len(worst)} slices within"
-        )
+        asked = 0.84
+        within = f"{sum(each >= asked for each in worst)} of {len(worst)} slices at {asked} or more"
+        note = "" if which == "before" else within
         yield Figure(
             name=f"{name}: Dice of frames {named[which]}, worst",
             value=min(worst),

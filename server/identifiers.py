@@ -21,6 +21,9 @@ HARMLESS = (
 )
 """Elements within them that identify nobody."""
 
+PLAIN = {"ContrastState": ("stress", "rest")}
+"""What a user parameter may say that a report has to say, too: it names a state, and nobody."""
+
 SHORTEST = 3
 """Characters of the shortest text that is looked for: shorter ones are everywhere."""
 
@@ -31,13 +34,19 @@ def identifiers(xml: str) -> frozenset[str]:
         root = ElementTree.fromstring(checked(xml))
     except (ProtocolError, ElementTree.ParseError):
         return frozenset()
-    groups = (each for each in root.iter() if _plain(each.tag) in (*GROUPS, *DEVICES))
+    groups = (each for each in root.iter() if _plain(each.tag) in (*GROUPS, *DEVICES) and not _harmless(each))
     leaves = (
         leaf for each in groups for leaf in each.iter() if not len(leaf) and _plain(leaf.tag) not in HARMLESS
     )
     texts = {(leaf.text or "").strip() for leaf in leaves}
     parts = {part for text in texts for part in re.split(r"[\s^,;]+", text)}
     return frozenset(each for each in texts | parts if len(each) >= SHORTEST)
+
+
+def _harmless(element: ElementTree.Element) -> bool:
+    """Whether it is a user parameter with one of the words that name nobody."""
+    said = {_plain(leaf.tag): (leaf.text or "").strip() for leaf in element}
+    return said.get("value", "").lower() in PLAIN.get(said.get("name", ""), ())
 
 
 def without(text: str, hidden: Collection[str]) -> str:

@@ -111,7 +111,7 @@ class Settings:
     """Programs that chains may use as a step, ``[[external]]``; from the environment as JSON."""
 
     expiry: float = 48 * 3600.0
-    """Seconds that noise and coil measurements are kept for the scans that depend on them."""
+    """Seconds that noise, coil measurements and flow are kept for the scans that depend on them."""
 
     nul: bool = False
     """Write strings with a trailing NUL, as FIRE does."""

@@ -15,6 +15,9 @@ from models.simulation.signal import saturated
 RELAXIVITY = {1.5: 5.565, 3.0: 4.9188}
 """Of gadobutrol in blood, r1 [1 / (mM s)], by field strength [T] (open flow-mapping code of the NIH)."""
 
+RELAXIVITY_T2 = {1.5: 5.78, 3.0: 5.9133}
+"""The same, r2."""
+
 Ratio = Callable[[torch.Tensor], torch.Tensor]
 """From T1 [s] to the signal over the proton-density signal."""
 
@@ -66,7 +69,11 @@ class Readout:
         return bright / dark
 
     def bloch_ratio(
-        self, t1: torch.Tensor, t2: torch.Tensor, unenhanced: tuple[float, float]
+        self,
+        t1: torch.Tensor,
+        t2: torch.Tensor,
+        unenhanced: tuple[float, float],
+        efficiency: float = 1.0,
     ) -> torch.Tensor:
         """The same by the Bloch equations, which need T2 [s] too; ``unenhanced`` is (T1, T2)."""
         one = torch.ones(1, dtype=torch.float64)
@@ -76,7 +83,7 @@ class Readout:
             flip=self.flip,
             repetition=self.repetition,
             pulses=self.pulse + 1,
-            start=1 - torch.exp(-self.delay / t1),
+            start=1 - efficiency * torch.exp(-self.delay / t1),
         )
         dark = flash(
             one * unenhanced[0],

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 import torch
 
-from models.kinetics.concentration import LookUp, Readout, look_up
+from models.kinetics.concentration import LookUp
+from models.perfusion.conversion import Form
 from models.perfusion.curves import STEP, Bolus, bolus, grid, interpolation
 from models.perfusion.protocol import Protocol
 
@@ -57,17 +58,20 @@ class Arterial:
 
 
 def arterial(
-    signals: torch.Tensor, densities: torch.Tensor, times: torch.Tensor, protocol: Protocol
+    signals: torch.Tensor,
+    densities: torch.Tensor,
+    times: torch.Tensor,
+    protocol: Protocol,
+    form: Form = "closed",
 ) -> Arterial:
     """The input from the blood's mean signal [echo, frame], float64, and that of proton density [echo]."""
     ratio, r2star = corrected(signals, densities, protocol.echo_times)
-    readout = protocol.arterial
+    conversion = protocol.blood(form)
     rough = bolus(interpolation(times, grid(times)) @ ratio)
     before = times < float(times[0]) + STEP * max(rough.still, 1)
     base = float(ratio[before].mean()) if bool(before.any()) else float(ratio[0])
-    eff = efficiency(readout, base, protocol.t1_blood)
-    used = min(max(eff, EFFICIENCY[0]), 1.0)
-    table = table_of(readout, protocol.t1_blood, protocol.relaxivity, used, MOST)
+    eff = conversion.efficiency(base)
+    table = conversion.table(min(max(eff, EFFICIENCY[0]), 1.0), MOST)
     blood = table(ratio)
     marks = bolus(interpolation(times, grid(times)) @ blood)
     blood = blood - marks.baseline
@@ -92,22 +96,6 @@ def corrected(
     r2star, still = rate(signals), rate(densities)
     top = signals[0] * torch.exp(echo_times[0] * r2star)
     return top / (densities[0] * torch.exp(echo_times[0] * still)), r2star
-
-
-def efficiency(readout: Readout, base: float, unenhanced: float) -> float:
-    """The saturation that makes the table begin at the baseline that was measured.
-
-    The signal is linear in it; native T1 is taken as known, since an error of 10 % of it counts as 0.5 % of
-    the saturation.
-    """
-    t1 = torch.tensor([unenhanced], dtype=torch.float64)
-    none, full = (float(readout.ratio(t1, unenhanced, each)) for each in (0.0, 1.0))
-    return (base - none) / (full - none)
-
-
-def table_of(readout: Readout, unenhanced: float, relaxivity: float, eff: float, most: float) -> LookUp:
-    """The look-up table of a sequence at a saturation."""
-    return look_up(lambda t1: readout.ratio(t1, unenhanced, eff), unenhanced, relaxivity, most)
 
 
 def _judged(

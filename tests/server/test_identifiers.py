@@ -38,6 +38,17 @@ def test_a_text_without_them_says_the_rest():
     assert without("shoedoes", identifiers(HEADER)) == "shoedoes"
 
 
+def test_the_state_of_the_contrast_is_no_identifier_unless_it_is_another_word():
+    def told(value):
+        parameter = "<userParameterString><name>ContrastState</name><value>{}</value></userParameterString>"
+        return identifiers(
+            HEADER.replace(" </userParameters>", parameter.format(value) + "</userParameters>")
+        )
+
+    assert told("rest") == identifiers(HEADER)
+    assert told("Miller-Meier") == identifiers(HEADER) | {"Miller-Meier"}
+
+
 def test_the_type_of_a_dependency_is_no_identifier():
     noise = "<dependencyType>Noise</dependencyType><measurementID>45_7</measurementID>"
     about = f"<measurementInformation><measurementDependency>{noise}</measurementDependency>"

@@ -11,6 +11,7 @@ from gadgets.data import Image
 from gadgets.gadget import Gadget
 from gadgets.scan import Scan
 from models.perfusion.arterial import arterial
+from models.perfusion.conversion import Form
 from models.perfusion.pools import apodized, find_pools, purest
 
 
@@ -21,6 +22,9 @@ class FindArterialInput(Gadget):
     The detector and the conversion say what speaks against their answer; then no flow is given, and the
     report says why. The mask is sent as an image.
     """
+
+    conversion: Form = "closed"
+    """What the blood's look-up table is made of: the ``closed`` form, or the ``bloch`` equations."""
 
     def process(self, stream: Iterable[FirstPass], scan: Scan) -> Iterator[FirstPass | Image]:
         """The first pass with its arterial input; before it the mask."""
@@ -36,11 +40,11 @@ class FindArterialInput(Gadget):
             if bool(pools.left.any()):
                 labels = (pools.left.int() + 2 * pools.right.int()).to(torch.uint16)
                 yield derived(frames, labels, "aifmask", {"ScansideLabels": ["lv", "rv"]})
-                found = _converted(found, frames)
+                found = _converted(found, frames, self.conversion)
             yield found
 
 
-def _converted(item: FirstPass, frames: Frames) -> FirstPass:
+def _converted(item: FirstPass, frames: Frames, form: Form) -> FirstPass:
     """With the concentration, where the header says enough."""
     if item.protocol is None or item.pools is None or frames.density.shape[1] == 0:
         return item
@@ -54,7 +58,7 @@ def _converted(item: FirstPass, frames: Frames) -> FirstPass:
     densities = apodized(frames.density)[:, :, mask].double().mean((1, 2))
     if reason := _swapped(signals, densities):
         return replace(item, refusals=(*item.refusals, reason))
-    found = arterial(signals, densities, frames.times, item.protocol)
+    found = arterial(signals, densities, frames.times, item.protocol, form)
     return replace(item, arterial=found, refusals=(*item.refusals, *found.reasons))
 
 

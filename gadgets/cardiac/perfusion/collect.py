@@ -71,7 +71,7 @@ class CollectFirstPass(Gadget):
 
     def _is_arterial(self, item: Image) -> bool:
         if self.arterial == "encoding":
-            return item.meta.get("ScansideEncoding", 0) == self.arterial_is
+            return str(item.meta.get("ScansideEncoding", 0)) == str(self.arterial_is)
         return int(item.head[self.arterial]) == self.arterial_is
 
     def _first_pass(self, slices: dict[int, list[Image]], arterial: list[Image], scan: Scan) -> FirstPass:
@@ -158,6 +158,8 @@ def frames_of(images: list[Image], density: int, first: int) -> Frames | str:
         return f"{len(dark)} of {density} frames of proton density"
     if len(bright) < LEAST:
         return f"fewer than {LEAST} frames behind those of proton density"
+    if len(sizes := {tuple(each.data.shape[-2:]) for each in whole}) > 1:
+        return f"images of different sizes: {', '.join(f'{x} x {y}' for y, x in sorted(sizes))}"
     data = torch.stack([torch.stack([by[echo, beat].data[0, 0] for beat in beats]) for echo in echoes])
     still, moving = data[:, :density], data[:, density:]
     head = by[echoes[0], bright[0]].head

@@ -5,7 +5,8 @@ from dataclasses import replace
 import torch
 
 from gadgets.cardiac.perfusion.item import Slice
-from models.perfusion.arterial import EFFICIENCY, Arterial, efficiency, table_of
+from models.perfusion.arterial import EFFICIENCY, Arterial
+from models.perfusion.conversion import Form
 from models.perfusion.curves import STEP
 from models.perfusion.motion import blur
 from models.perfusion.protocol import Protocol
@@ -14,7 +15,9 @@ MOST = 10.0
 """Of the look-up table [mM]."""
 
 
-def concentration(one: Slice, arterial: Arterial, protocol: Protocol) -> tuple[Slice, tuple[str, ...]]:
+def concentration(
+    one: Slice, arterial: Arterial, protocol: Protocol, form: Form = "closed"
+) -> tuple[Slice, tuple[str, ...]]:
     """The slice with its concentrations [mM], and what speaks against them.
 
     Signal over proton density, smoothed within the muscle and elsewhere apart, so that coils and proton
@@ -31,9 +34,9 @@ def concentration(one: Slice, arterial: Arterial, protocol: Protocol) -> tuple[S
     if int(before.sum()) < 2:
         return one, ("no frame before the bolus",)
     base = float(ratio[before][:, heart.muscle].mean())
-    found = efficiency(protocol.muscle, base, protocol.t1_muscle)
-    used = min(max(found, EFFICIENCY[0]), 1.0)
-    table = table_of(protocol.muscle, protocol.t1_muscle, protocol.relaxivity, used, MOST)
+    conversion = protocol.tissue(form)
+    found = conversion.efficiency(base)
+    table = conversion.table(min(max(found, EFFICIENCY[0]), 1.0), MOST)
     held = table(ratio.double())
     held = (held - held[before].mean(0)).float()
     said = []

@@ -4,8 +4,8 @@ import math
 from dataclasses import dataclass
 
 from gadgets.scan import PROTON, Scan
-from models.kinetics.concentration import RELAXIVITY, Readout
-from models.perfusion.protocol import NATIVE, Protocol
+from models.kinetics.concentration import RELAXIVITY, RELAXIVITY_T2, Readout
+from models.perfusion.protocol import NATIVE, NATIVE_T2, Protocol
 
 AGREE = 0.1
 """How far the field strength may be off that of the proton's resonance: "3 T" are 2.89 T on some scanners."""
@@ -69,15 +69,12 @@ def read(scan: Scan, muscle_pulse: int, arterial_pulse: int) -> Found:
     tissue = _tissue(scan, reader)
     if reader.missing:
         return Found(protocol=None, missing=tuple(dict.fromkeys(reader.missing)))
-    blood, native, relaxivity = tissue
     return Found(
         protocol=Protocol(
             muscle=muscle,
             arterial=arterial,
             echo_times=echoes,
-            t1_blood=blood,
-            t1_muscle=native,
-            relaxivity=relaxivity,
+            **tissue,
         ),
         missing=(),
     )
@@ -105,8 +102,8 @@ def _readouts(scan: Scan, reader: _Reader, muscle: int, arterial: int) -> tuple[
     )
 
 
-def _tissue(scan: Scan, reader: _Reader) -> tuple[float, float, float]:
-    """T1 of blood and of muscle [s], and the relaxivity [1 / (mM s)], by the field strength."""
+def _tissue(scan: Scan, reader: _Reader) -> dict[str, float]:
+    """T1 and T2 of blood and of muscle [s], and the relaxivities [1 / (mM s)], by the field strength."""
     strength = scan.field_strength
     if scan.resonance is not None:
         tuned = scan.resonance / PROTON
@@ -115,7 +112,7 @@ def _tissue(scan: Scan, reader: _Reader) -> tuple[float, float, float]:
                 f"systemFieldStrength_T is {strength:g}, but the resonance of {1e-6 * scan.resonance:.1f} MHz"
                 f" is that of {tuned:.2f} T: T1 and relaxivity are not known"
             )
-            return 1.0, 1.0, 1.0
+            return {}
         strength = tuned if strength is None else strength
     near = [each for each in NATIVE if strength is not None and abs(each - strength) < 0.15 * each]
     if not near:
@@ -124,13 +121,17 @@ def _tissue(scan: Scan, reader: _Reader) -> tuple[float, float, float]:
             if strength is None
             else f"systemFieldStrength_T is {strength:g}, expected one near {' or '.join(map(str, NATIVE))}"
         )
-        return 1.0, 1.0, 1.0
-    blood, muscle = NATIVE[near[0]]
-    return (
-        reader.number("BloodT1", 1e-3, blood),
-        reader.number("MyocardiumT1", 1e-3, muscle),
-        reader.number("RelaxivityR1", 1.0, RELAXIVITY[near[0]]),
-    )
+        return {}
+    field = near[0]
+    (blood, muscle), (blood_t2, muscle_t2) = NATIVE[field], NATIVE_T2[field]
+    return {
+        "t1_blood": reader.number("BloodT1", 1e-3, blood),
+        "t1_muscle": reader.number("MyocardiumT1", 1e-3, muscle),
+        "relaxivity": reader.number("RelaxivityR1", 1.0, RELAXIVITY[field]),
+        "t2_blood": reader.number("BloodT2", 1e-3, blood_t2),
+        "t2_muscle": reader.number("MyocardiumT2", 1e-3, muscle_t2),
+        "relaxivity_t2": reader.number("RelaxivityR2", 1.0, RELAXIVITY_T2[field]),
+    }
 
 
 def _nth(values: tuple[float, ...], at: int) -> float | None:

@@ -14,8 +14,9 @@ from gadgets.data import Heads, Image
 from gadgets.gadget import Gadget
 from gadgets.scan import Scan
 from models.perfusion.motion import Flow, Moved, lucas_kanade, register, total_variation, warp
-from models.perfusion.pools import find_pools, heart_center
-from models.perfusion.regions import box_around
+from models.perfusion.pools import Pools, find_pools, heart_center
+from models.perfusion.regions import box_around, center
+from models.perfusion.shading import slope, steadied
 
 ENGINES: dict[str, Flow | None] = {"rigid": None, "tvl1": total_variation, "ilk": lucas_kanade}
 
@@ -45,8 +46,7 @@ class CorrectMotion(Gadget):
         """The first pass with its slices registered; before it the registered series."""
         for item in stream:
             slices, flags = [], list(item.flags)
-            arterial = item.arterial_frames and _registered(item.arterial_frames, None)
-            pools = arterial and find_pools(arterial.even, arterial.times, arterial.side)
+            arterial, pools = _arterial(item.arterial_frames)
             for number, one in enumerate(item.slices):
                 moved = self._moved(
                     one, heart_in(one.frames, arterial, pools) if arterial and pools else None
@@ -63,15 +63,27 @@ class CorrectMotion(Gadget):
         where = where or heart_center(frames.even, frames.times, frames.side)
         cropped = crop(frames, box_around(where, frames.signal.shape, self.box))
         moved = register(cropped.even, ENGINES[self.engine])
-        return replace(one, frames=_warped(cropped, moved), moved=moved)
+        height, width = cropped.signal.shape[-2:]
+        return replace(one, frames=_warped(cropped, moved, ((height - 1) / 2, (width - 1) / 2)), moved=moved)
 
 
-def _registered(frames: Frames, flow: Flow | None) -> Frames:
-    return _warped(frames, register(frames.even.contiguous(), flow))
+def _arterial(frames: Frames | None) -> tuple[Frames | None, Pools | None]:
+    """The arterial frames registered, and the blood in them."""
+    if frames is None:
+        return None, None
+    moved = register(frames.even.contiguous(), None)
+    found = _warped(frames, moved, None)
+    pools = find_pools(found.even, found.times, found.side)
+    if not bool(pools.left.any()):
+        return found, pools
+    return _warped(frames, moved, center(pools.left)), pools
 
 
-def _warped(frames: Frames, moved: Moved) -> Frames:
+def _warped(frames: Frames, moved: Moved, middle: tuple[float, float] | None) -> Frames:
+    """The frames in the common geometry, and about ``middle`` as bright as the coils have it there."""
     signal = torch.stack([warp(echo.contiguous(), moved.displacement, "bicubic") for echo in frames.signal])
+    if middle is not None:
+        signal = steadied(signal, moved.displacement, slope(frames.density[0], middle, frames.side))
     return replace(frames, signal=signal)
 
 

@@ -16,6 +16,7 @@ from gadgets.gadget import Gadget
 from gadgets.scan import Scan
 from models.kinetics.blood import HAEMATOCRIT
 from models.perfusion.arterial import Arterial
+from models.perfusion.conversion import Form
 from models.perfusion.curves import STEP as GRID
 from models.perfusion.fit import Fitted
 from models.perfusion.flow import SECONDS, STEP, Flow, Kinetics, kinetics
@@ -40,6 +41,9 @@ class QuantifyFlow(Gadget):
     model: Literal["btex", "2cxm", "fermi"] = "btex"
     """``btex``: exchange along a capillary; ``2cxm``: two mixed compartments; ``fermi``: flow alone."""
 
+    conversion: Form = "closed"
+    """What the muscle's look-up table is made of: the ``closed`` form, or the ``bloch`` equations."""
+
     poor: Annotated[float, Field(gt=0)] = 0.08
     """Beyond this difference to the fit, over the curve's peak, a segment is flagged."""
 
@@ -54,7 +58,7 @@ class QuantifyFlow(Gadget):
                 continue
             slices, against = [], list[tuple[int, str]]()
             for number, one in enumerate(item.slices):
-                held, said = concentration(one, item.arterial, item.protocol)
+                held, said = concentration(one, item.arterial, item.protocol, self.conversion)
                 against += [(number, each) for each in said]
                 done = self._slice(held, item.arterial, ready)
                 yield from _images(done)

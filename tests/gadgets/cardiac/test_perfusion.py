@@ -48,9 +48,10 @@ def one(data, time, *, encoding, contrast, beat, pixel, pulse):
     return Image(data=data[None, None], head=head, meta={"ScansideEncoding": encoding})
 
 
-@pytest.fixture(scope="module")
-def scan_and_images():
-    study = draw_study(3, sequence=standard(matrix=(96, 72), acceleration=2, slices=1, beats=36))
+def simulated(state="stress"):
+    """(header, images, series) of one slice."""
+    sequence = standard(matrix=(96, 72), acceleration=2, slices=1, beats=36)
+    study = draw_study(3, sequence=sequence, state=state)
     series = make_series(study, 25.0, box=64)
     images = []
     for encoding, still, moving, times, still_times, pixel, readout in (
@@ -91,6 +92,11 @@ def scan_and_images():
                 for beat, (data, time) in enumerate(frames)
             ]
     return header(series), images, series
+
+
+@pytest.fixture(scope="module")
+def scan_and_images():
+    return simulated()
 
 
 def header(series):
@@ -268,6 +274,23 @@ def test_no_other_frame_stands_for_one_of_proton_density(scan_and_images, beat, 
     torn = [replace(e, meta={**e.meta, "ScansideIncomplete": "x"}) if chosen(e) else e for e in images]
     for given in (torn, [each for each in images if not chosen(each)]):
         assert any("of 3 frames of proton density" in each for each in collected(given, scan).refusals)
+
+
+def test_images_that_come_over_the_wire_are_the_same_first_pass(scan_and_images):
+    """There all meta are texts."""
+    scan, images, _ = scan_and_images
+    sent = [replace(each, meta={key: str(value) for key, value in each.meta.items()}) for each in images]
+    item, other = collected(images, scan), collected(sent, scan)
+    assert torch.equal(other.arterial_frames.signal, item.arterial_frames.signal)
+    assert torch.equal(other.slices[0].frames.signal, item.slices[0].frames.signal)
+
+
+def test_images_of_different_sizes_are_no_series(scan_and_images):
+    scan, images, _ = scan_and_images
+    mixed = [replace(each, meta={**each.meta, "ScansideEncoding": 0}) for each in images]
+    assert any(
+        "images of different sizes: 64 x 48, 64 x 64" in each for each in collected(mixed, scan).refusals
+    )
 
 
 def test_a_scan_that_ends_at_once_gives_a_report_that_says_so(scan_and_images):

@@ -17,6 +17,9 @@ PROTOCOL = Protocol(
     t1_blood=2.0,
     t1_muscle=1.3,
     relaxivity=4.9188,
+    t2_blood=0.25,
+    t2_muscle=0.045,
+    relaxivity_t2=5.9133,
 )
 TIMES = 0.85 * torch.arange(60, dtype=torch.float64)
 DECAY = 16.0

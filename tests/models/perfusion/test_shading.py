@@ -3,8 +3,9 @@
 import torch
 
 from gadgets.arrays import to_image, to_kspace
+from models.perfusion.motion import warp
 from models.perfusion.pools import apodized, purest
-from models.perfusion.shading import evened
+from models.perfusion.shading import evened, slope, steadied
 
 PIXEL = 0.002
 
@@ -18,6 +19,34 @@ def test_the_shading_of_the_coils_is_taken_out():
     shaded = evened(organs * shade, organs[:2] * shade, PIXEL)
     ratio = (shaded / plain)[:, 8:-8, 8:-8]
     assert float(ratio.max() / ratio.min()) < 1.25 < float(shade.max() / shade.min()) / 5
+
+
+def breathing(rows):
+    """A heart in dark lungs that moves by so many rows, as a coil sees it, [frame, y, x]."""
+    y, x = torch.meshgrid(torch.arange(64) - 32.0, torch.arange(64) - 32.0, indexing="ij")
+    frames = torch.stack([0.05 + torch.sigmoid(16 - torch.hypot(y - row, x - 4)) for row in rows.tolist()])
+    return frames * torch.exp(-0.02 * y + 0.008 * x)
+
+
+def test_the_slope_of_the_shading_is_found_beside_a_lung():
+    found = slope(breathing(torch.zeros(2)), (32.0, 36.0), PIXEL)
+    assert abs(found[0] + 0.02) < 0.002
+    assert abs(found[1] - 0.008) < 0.002
+
+
+def test_a_heart_that_breathes_under_a_coil_is_as_bright_in_every_frame():
+    rows = torch.tensor([0.0, 0.0, 4.0, 6.0])
+    shaded = breathing(rows)
+    displacement = torch.zeros(4, 2, 64, 64)
+    displacement[:, 0] = rows[:, None, None]
+    still = warp(shaded, displacement)[:, 24:40, 28:44]
+    found = steadied(warp(shaded, displacement), displacement, slope(shaded[:2], (32.0, 36.0), PIXEL))
+    assert (still / still[0] - 1).abs().max() > 0.1
+    assert (found[:, 24:40, 28:44] / still[0] - 1).abs().max() < 0.015
+
+
+def test_without_proton_density_the_shading_has_no_slope():
+    assert slope(torch.zeros(0, 8, 8), (4.0, 4.0), PIXEL) == (0.0, 0.0)
 
 
 def test_without_proton_density_a_series_stays_as_it_is():
