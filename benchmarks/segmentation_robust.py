@@ -1,26 +1,53 @@
 """How the segmentation of real hearts holds when their images get worse, and whether its uncertainty says so.
 
-Four subjects of ``segmentation/``, both phases. Dice is the mean of left cavity, muscle and right cavity; a
-figure is that mean, its note the three and what the gate refuses.
+Four subjects of ``segmentation/``, both phases; two of them where lines are left out (``undersampled``: every
+R-th is kept, through simulated coils), with the linear image and with the unrolled network's. Dice is the
+mean of left cavity, muscle and right cavity; a figure is that mean, its note the three and what the gate
+refuses.
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from benchmarks.figures import Figure
-from benchmarks.segmentation import PIXEL, network, scores, subjects
+from benchmarks.segmentation import PIXEL, Subject, network, scores, subjects
+from benchmarks.undersampled import undersampled
 from gadgets.arrays import to_image, to_kspace
+from models import zoo
 from models.cardiac.function import curves
 from models.cardiac.gate import judge
-from models.cardiac.segment import segment
+from models.cardiac.segment import Reader, segment
+from models.errors import ModelError
 from models.train.fields import smooth
 
-SUBJECTS = 4
+SUBJECTS, ACCELERATED = 4, 2
+FACTORS = (2, 4, 6, 8)
+"""Of acceleration."""
 
 Worse = Callable[[torch.Tensor, np.random.Generator], torch.Tensor]
 """Images [phase, slice, y, x], made worse."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Tried:
+    """One stack."""
+
+    dice: NDArray[np.float64]
+    """[phase, class]."""
+
+    doubt: float
+    """How much looks at it disagree."""
+
+    accepted: bool
+
+    @property
+    def error(self) -> float:
+        """1 - Dice of left cavity and muscle at end-diastole."""
+        return float(1 - self.dice[0, :2].mean())
 
 
 def noisy(sd: float) -> Worse:
@@ -69,20 +96,53 @@ def run() -> Iterator[Figure]:
     ways |= {
         f"pixels said to be {part:g} times as large": (coarse(2.0), PIXEL * part) for part in (0.75, 1.33)
     }
-    errors, doubts = [], []
+    tried: list[Tried] = []
     for name, (worse, pixel) in ways.items():
-        rows, refused = [], 0
-        for index, subject in enumerate(known):
-            found = segment(reader, worse(subject.images, np.random.default_rng(index)), pixel)
-            rows.append(scores(found.labels, subject.labels))
-            refused += not judge(found.labels[0], curves(found.labels, 1e-3), found.disagreement).accepted
-            errors.append(1 - rows[-1][0, :2].mean())
-            doubts.append(found.disagreement)
-        each = np.mean(rows, (0, 1))
-        words = f"LV {each[0]:.3f}, muscle {each[1]:.3f}, RV {each[2]:.3f}; {refused} of {len(known)} refused"
-        yield Figure(name=f"Dice, {name}", value=float(each.mean()), note=words)
+        found = [
+            tell(reader, each, worse(each.images, np.random.default_rng(index)), pixel)
+            for index, each in enumerate(known)
+        ]
+        yield _row(name, found)
+        tried += found
+    for name, found in _accelerated(reader, known[:ACCELERATED]):
+        yield _row(name, found)
+        tried += found
+    errors, doubts = ([getattr(one, name) for one in tried] for name in ("error", "doubt"))
     yield Figure(
         name="disagreement of looks against error at ED, correlation",
         value=float(np.corrcoef(errors, doubts)[0, 1]),
         note=f"{len(errors)} stacks",
     )
+
+
+def _accelerated(reader: Reader, known: list[Subject]) -> Iterator[tuple[str, list[Tried]]]:
+    """What each reconstruction of every R-th line gives."""
+    try:
+        model = zoo.load("unrolled-2d")
+    except ModelError:
+        return
+    for factor in FACTORS:
+        found: dict[str, list[Tried]] = {"linear": [], "unrolled": []}
+        for index, each in enumerate(known):
+            random = np.random.default_rng([index, factor])
+            fov = each.images.shape[-2] * PIXEL * 1e-3
+            slices = [undersampled(model, one, fov, factor, random) for one in each.images.unbind(1)]
+            linear, learned = ([getattr(one, name) for one in slices] for name in ("linear", "learned"))
+            found["linear"].append(tell(reader, each, torch.stack(linear, 1), PIXEL))
+            found["unrolled"].append(tell(reader, each, torch.stack(learned, 1), PIXEL))
+        for name, rows in found.items():
+            yield f"R = {factor}, {name}", rows
+
+
+def tell(reader: Reader, subject: Subject, images: torch.Tensor, pixel: float) -> Tried:
+    """What the segmentation makes of a subject's images."""
+    found = segment(reader, images, pixel)
+    dice = scores(found.labels, subject.labels)
+    accepted = judge(found.labels[0], curves(found.labels, 1e-3), found.disagreement).accepted
+    return Tried(dice=dice, doubt=found.disagreement, accepted=accepted)
+
+
+def _row(name: str, tried: list[Tried]) -> Figure:
+    each, refused = np.mean([one.dice for one in tried], (0, 1)), sum(not one.accepted for one in tried)
+    words = f"LV {each[0]:.3f}, muscle {each[1]:.3f}, RV {each[2]:.3f}; {refused} of {len(tried)} refused"
+    return Figure(name=f"Dice, {name}", value=float(each.mean()), note=words)
