@@ -54,7 +54,8 @@ def segment(reader: Reader, images: torch.Tensor, pixel: float) -> Segmented:
     """Labels of magnitude images [phase, slice, y, x] with pixels of ``pixel`` [mm].
 
     Slices from base to apex or the other way round. The heart is found at phase 0, in looks at the whole
-    images: it is what beats. The other phases are looked at around it, and what lies where it was goes on.
+    images: it is what beats. The other phases are looked at around it, and what lies where it was goes on;
+    end-systole in as many ways as end-diastole, for the difference of both is what is measured.
     """
     network, scale = reader.scores, pixel / reader.pixel
     looks = [_look(network, images[0], scale, look[0], mirror=look[1]) for look in LOOKS]
@@ -64,12 +65,23 @@ def segment(reader: Reader, images: torch.Tensor, pixel: float) -> Segmented:
     disagreement, each = _differ(looks, first)
     labels = np.zeros(images.shape, np.uint8)
     if box is not None:
-        rest = [_look(network, moment[:, box[0], box[1]], scale, 0, mirror=False) for moment in images[1:]]
+        near = images[..., box[0], box[1]]
+        rest = [_look(network, moment, scale, 0, mirror=False) for moment in near[1:]]
         chances = torch.stack([first[:, :, box[0], box[1]], *rest])
         worth = np.isin(heart[:, box[0], box[1]], (CAVITY, MUSCLE)).astype(np.float32)
+        es = _smallest(chances, torch.from_numpy(worth))
+        if es:
+            more = [_look(network, near[es], scale, look[0], mirror=look[1]) for look in LOOKS[1:]]
+            chances[es] = torch.stack([chances[es], *more]).mean(0)
         for phase, mean in enumerate(steady(chances.numpy())):
             labels[phase, :, box[0], box[1]] = tidy(mean.argmax(1).astype(np.uint8), worth)
     return Segmented(labels=labels, chances=first.numpy(), disagreement=disagreement, uncertainty=each)
+
+
+def _smallest(chances: torch.Tensor, where: torch.Tensor) -> int:
+    """The phase of the smallest cavity, of chances [phase, slice, class, y, x], where the heart is."""
+    sizes = ((chances.argmax(2) == CAVITY) * where).sum((1, 2, 3))
+    return int(sizes.argmin())
 
 
 def beating(images: torch.Tensor) -> NDArray[np.float32]:

@@ -1,0 +1,56 @@
+"""A stack is looked at in several ways: how often, and what comes out."""
+
+import numpy as np
+import torch
+
+from models.cardiac.segment import LOOKS, Reader, segment
+from models.cardiac.tidy import CAVITY, MUSCLE
+
+BRIGHT = {CAVITY: 1.0, MUSCLE: 0.4}
+"""Of each label in the images; the rest is dark."""
+
+
+def beat(radii=(10, 8, 6, 9), slices=6, side=64):
+    """Labels [phase, slice, y, x] of a ventricle that contracts."""
+    y, x = np.indices((side, side))
+    away = np.hypot(y - 30, x - 34)
+    labels = np.zeros((len(radii), slices, side, side), np.uint8)
+    for phase, radius in enumerate(radii):
+        for index in range(slices):
+            inner = radius - 0.5 * index
+            labels[phase, index][away <= inner + 4] = MUSCLE
+            labels[phase, index][away <= inner] = CAVITY
+    return labels
+
+
+def by_brightness(batch):
+    """Scores of a network that sees brightness only."""
+    levels = torch.tensor([0.0, BRIGHT[CAVITY], BRIGHT[MUSCLE], 9.0])
+    return -40 * (batch - levels[:, None, None]).abs()
+
+
+def shown(labels):
+    images = np.zeros(labels.shape, np.float32)
+    for label, level in BRIGHT.items():
+        images[labels == label] = level
+    return torch.from_numpy(images)
+
+
+def test_what_beats_is_labelled_as_it_is():
+    labels = beat()
+    found = segment(Reader(scores=by_brightness, pixel=2.0), shown(labels), 2.0)
+    assert (found.labels == labels).mean() > 0.999
+    assert found.disagreement < 0.01
+
+
+def test_end_systole_is_looked_at_in_as_many_ways_as_end_diastole():
+    labels, seen = beat(), []
+
+    def counting(batch):
+        seen.append(batch)
+        return by_brightness(batch)
+
+    segment(Reader(scores=counting, pixel=2.0), shown(labels), 2.0)
+    areas = np.array([float((batch > 0.9).sum()) for batch in seen])
+    for phase, times in ((0, len(LOOKS)), (1, 1), (2, len(LOOKS)), (3, 1)):
+        assert (areas == (labels[phase] == CAVITY).sum()).sum() == times
