@@ -40,6 +40,10 @@ class Gadget:
         """Turn the items of the stream into others. The annotations of the subclass say which."""
         raise NotImplementedError(f"{type(self).__name__} has no process")
 
+    def joined(self, before: "Gadget") -> "Gadget | None":
+        """One gadget that does at less cost what ``before`` and then this one do; None: they stay two."""
+        return None
+
     @classmethod
     def signature(cls) -> tuple[Types, Types]:
         """Types taken and types given, read from the annotations of ``process``."""

@@ -14,6 +14,8 @@ from gadgets.data import Block
 from gadgets.errors import DataError
 from gadgets.gadget import Gadget
 from gadgets.head import LAST, Flag
+from gadgets.readout.noise import In, Out, Pending, Prewhiten
+from gadgets.readout.whitening import Whitener
 from gadgets.scan import Scan
 
 Key = tuple[int, int]
@@ -60,6 +62,33 @@ class CompressCoils(Gadget):
         state.ended = True
         yield from state.ready()
 
+    def joined(self, before: Gadget) -> Gadget | None:
+        """Behind Prewhiten: its matrix and that of the combinations become one, of as few rows."""
+        if isinstance(before, Prewhiten) and not self.geometric:
+            return _PrewhitenAndCompressCoils(whiten=before, compress=self)
+        return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _PrewhitenAndCompressCoils(Gadget):
+    """What the two give one after the other, but for rounding: only the lines that decide are whitened."""
+
+    whiten: Prewhiten
+    compress: CompressCoils
+
+    def process(self, stream: Iterable[In], scan: Scan) -> Iterator[Out]:
+        """The blocks in their order, with fewer channels, and what else Prewhiten gives."""
+        state = _State(gadget=self.compress, scan=scan)
+        for item in self.whiten.pending(stream, scan):
+            if isinstance(item, Pending) and isinstance(item.item, Block):
+                state.whitener = item.whitener
+                state.take(item.item)
+                yield from state.ready()
+            else:
+                yield item.whitened() if isinstance(item, Pending) else item
+        state.ended = True
+        yield from state.ready()
+
 
 @dataclass(kw_only=True)
 class _State:
@@ -67,6 +96,9 @@ class _State:
 
     gadget: CompressCoils
     scan: Scan
+    whitener: Whitener = field(default_factory=Whitener)
+    """What the blocks still want before they are combined."""
+
     waiting: list[Block] = field(default_factory=list)
     seen: dict[Key, list[NDArray[np.complex64]]] = field(default_factory=dict)
     """Central lines of slices that are not decided yet, [coil, sample] each."""
@@ -79,6 +111,7 @@ class _State:
 
     def take(self, block: Block) -> None:
         """Note what a block says of slices that are not decided."""
+        self.whitener.check(block)
         if self.gadget.geometric and not block.transformed:
             data = to_image(torch.from_numpy(block.data)).numpy()
             block = replace(block, data=data, transformed=True)
@@ -92,7 +125,7 @@ class _State:
             key = block.encoding, int(slices[row])
             if key not in self.matrices:
                 lines = self.seen.setdefault(key, [])
-                lines += [block.data[row]] if central[row] else []
+                lines += [self._line(block, row)] if central[row] else []
                 if len(lines) == self.gadget.lines or (last[row] and lines):
                     self.decide(key)
 
@@ -111,7 +144,7 @@ class _State:
     def decide(self, key: Key) -> None:
         """Fix the combinations of a slice by its central lines, or where there are none by all its lines."""
         lines = self.seen.pop(key, None) or [
-            block.data[row]
+            self._line(block, row)
             for block in self.waiting
             if block.encoding == key[0]
             for row in np.flatnonzero(block.head["idx"]["slice"] == key[1])
@@ -145,26 +178,32 @@ class _State:
         central |= flagged
         return central
 
+    def _line(self, block: Block, row: int | np.intp) -> NDArray[np.complex64]:
+        line: NDArray[np.complex64] = self.whitener.apply(_some(block, slice(row, row + 1))).data[0]
+        return line
+
     def _compressed(self, block: Block, slices: list[int]) -> Block:
-        data = torch.from_numpy(block.data)
         numbers = block.head["idx"]["slice"]
-        size = self.matrices[block.encoding, slices[0]].shape[1]
-        out = data.new_empty((data.shape[0], size, data.shape[2]))
-        for one in slices:
-            rows = torch.from_numpy(np.flatnonzero(numbers == one))
-            out[rows] = combine(self.matrices[block.encoding, one], data[rows])
+        parts = [self._combined(_some(block, numbers == one), one) for one in slices[1:]]
+        whole = self._combined(block, slices[0])
+        for one, part in zip(slices[1:], parts, strict=True):
+            whole.data[numbers == one] = part.data
         head = block.head.copy()
-        head["active_channels"] = size
-        notes = {**block.notes, "ScansideCoils": f"{size} of {data.shape[1]}"}
-        return replace(block, head=head, data=out.numpy(), notes=notes)
+        head["active_channels"] = whole.data.shape[1]
+        notes = {**whole.notes, "ScansideCoils": f"{whole.data.shape[1]} of {block.data.shape[1]}"}
+        return replace(whole, head=head, notes=notes)
+
+    def _combined(self, block: Block, number: int) -> Block:
+        """Readouts as the combinations of one slice."""
+        matrix = self.matrices[block.encoding, number]
+        if len(matrix) == 1:
+            return self.whitener.apply(block, matrix[0])
+        turned = torch.from_numpy(block.data).permute(2, 0, 1) @ matrix.mT
+        return replace(block, data=turned.permute(1, 2, 0).contiguous().numpy())
 
 
-def combine(matrix: torch.Tensor, data: torch.Tensor) -> torch.Tensor:
-    """Readouts [readout, coil, x] by [x, virtual channel, channel], or by one matrix for all x."""
-    if len(matrix) == 1:
-        return matrix[0] @ data
-    turned: torch.Tensor = data.permute(2, 0, 1) @ matrix.mT
-    return turned.permute(1, 2, 0)
+def _some(block: Block, rows: slice | NDArray[np.bool_]) -> Block:
+    return replace(block, head=block.head[rows], data=block.data[rows])
 
 
 def components(samples: torch.Tensor, *, geometric: bool) -> tuple[torch.Tensor, torch.Tensor]:

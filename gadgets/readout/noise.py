@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from gadgets.data import (
     Block,
@@ -24,6 +24,22 @@ from gadgets.scan import Scan
 SIEMENS_BANDWIDTH = 0.793
 """Receiver noise bandwidth relative to 1 / dwell time, where neither parameter nor header says."""
 
+Whitened: TypeAlias = Block | Navigation | PhaseCorrection | SurfaceCoil | PhaseStabilization
+In: TypeAlias = Noise | NoiseMeasurement | CoilMeasurement | Whitened
+Out: TypeAlias = CoilMeasurement | Text | Whitened
+
+
+@dataclass(frozen=True)
+class Pending:
+    """Readouts, and what whitens them."""
+
+    item: Whitened
+    whitener: Whitener
+
+    def whitened(self) -> Whitened:
+        """The readouts as Prewhiten gives them."""
+        return self.whitener.apply(self.item)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Prewhiten(Gadget):
@@ -41,26 +57,16 @@ class Prewhiten(Gadget):
     missing: Literal["warn", "fail"] = "warn"
     """A scan without any noise: pass the data unchanged with a warning, or end the reconstruction."""
 
-    def process(
-        self,
-        stream: Iterable[
-            Noise
-            | NoiseMeasurement
-            | CoilMeasurement
-            | Block
-            | Navigation
-            | PhaseCorrection
-            | SurfaceCoil
-            | PhaseStabilization
-        ],
-        scan: Scan,
-    ) -> Iterator[
-        CoilMeasurement | Block | Navigation | PhaseCorrection | SurfaceCoil | PhaseStabilization | Text
-    ]:
+    def process(self, stream: Iterable[In], scan: Scan) -> Iterator[Out]:
         """Give every readout but noise, whitened; warn once of each thing that is not as it should be.
 
         An earlier scan's coil measurement is whitened as this scan's data are, and leaves before them.
         """
+        for item in self.pending(stream, scan):
+            yield item.whitened() if isinstance(item, Pending) else item
+
+    def pending(self, stream: Iterable[In], scan: Scan) -> Iterator["Out | Pending"]:
+        """What ``process`` gives, readouts with the whitening that they still want."""
         noise: list[Noise] = []
         stored: NoiseMeasurement | None = None
         whitener: Whitener | None = None
@@ -88,7 +94,7 @@ class Prewhiten(Gadget):
             if isinstance(item, SurfaceCoil) and not whitener.fits(item):
                 yield replace(item, notes={**item.notes, "ScansideNoise": "none"})
             else:
-                yield whitener.apply(item)
+                yield Pending(item, whitener)
 
     def _whitener(self, noise: NoiseMeasurement | None, scan: Scan) -> Whitener:
         if noise is None:

@@ -46,23 +46,30 @@ class Whitener:
         """Whether the noise has as many channels as these readouts."""
         return self.matrix is None or self.matrix.shape[0] == item.data.shape[1]
 
-    def apply(self, item: R) -> R:
+    def apply(self, item: R, then: torch.Tensor | None = None) -> R:
         """The readouts whitened, each for its own sample time.
+
+        ``then`` combines the whitened channels, complex64 [virtual channel, channel]: both are one product.
 
         Raises DataError when the noise has another number of channels.
         """
+        self.check(item)
         if self.matrix is None:
-            return replace(item, notes={**item.notes, **self.notes})
-        if not self.fits(item):
+            data = item.data if then is None else product(then, torch.from_numpy(item.data))
+            return replace(item, data=data, notes={**item.notes, **self.notes})
+        ratios = self._ratios(item.head)
+        least = float(ratios.min())
+        data = self._whiten(item.data, least, then)
+        for ratio in np.unique(ratios[ratios != least]):
+            data[ratios == ratio] = self._whiten(item.data[ratios == ratio], float(ratio), then)
+        return replace(item, data=data, notes={**item.notes, **self.notes})
+
+    def check(self, item: Readouts) -> None:
+        """Raise DataError when the noise has another number of channels than these readouts."""
+        if self.matrix is not None and not self.fits(item):
             raise DataError(
                 f"readouts have {item.data.shape[1]} channels, but {self.source} has {self.matrix.shape[0]}"
             )
-        ratios = self._ratios(item.head)
-        least = float(ratios.min())
-        data = self._whiten(item.data, least)
-        for ratio in np.unique(ratios[ratios != least]):
-            data[ratios == ratio] = self._whiten(item.data[ratios == ratio], float(ratio))
-        return replace(item, data=data, notes={**item.notes, **self.notes})
 
     def whiten_coils(self, coils: CoilMeasurement) -> CoilMeasurement | None:
         """An earlier scan's calibration for whitened channels; None when it has another number of them."""
@@ -79,15 +86,27 @@ class Whitener:
         times = head["sample_time_us"].astype(np.float64)
         return np.where((times > 0) & (self.sample_time > 0), times / (self.sample_time or 1.0), 1.0)
 
-    def _whiten(self, data: NDArray[np.complex64], ratio: float) -> NDArray[np.complex64]:
+    def _whiten(
+        self, data: NDArray[np.complex64], ratio: float, then: torch.Tensor | None
+    ) -> NDArray[np.complex64]:
         assert self.matrix is not None
         samples = torch.from_numpy(data)
         if len(self.live) < data.shape[1]:
             samples = samples[:, list(self.live)]
+        if then is not None:
+            return product((then.to(self.matrix.dtype) @ self.matrix) * math.sqrt(ratio), samples)
         if ratio not in self.scaled:
             self.scaled[ratio] = (self.matrix * math.sqrt(ratio)).to(torch.complex64)
-        whitened: NDArray[np.complex64] = torch.matmul(self.scaled[ratio], samples).numpy()
-        return whitened
+        return product(self.scaled[ratio], samples)
+
+
+def product(matrix: torch.Tensor, samples: torch.Tensor) -> NDArray[np.complex64]:
+    """A matrix [channel made, channel] times each readout, [readout, channel, sample]."""
+    count = len(samples)
+    made: NDArray[np.complex64] = torch.bmm(
+        matrix.to(samples.dtype).expand(count, *matrix.shape), samples
+    ).numpy()
+    return made
 
 
 def whiten(noise: NoiseMeasurement, bandwidth: float) -> Whitener:

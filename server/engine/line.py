@@ -41,7 +41,7 @@ class Line:
                 self._fork(each, scan, inlet, outlet)
             else:
                 riding = [_Rider(rider, Meter(type(rider).__name__, inlet)) for rider in riders]
-                meter = Meter(type(each).__name__, inlet)
+                meter = Meter(type(each).__name__.lstrip("_"), inlet)
                 self._meters += [*(rider.meter for rider in riding), meter]
                 self._thread(type(each).__name__, self._drive, riding, each, scan, meter, outlet)
             inlet = outlet
@@ -108,6 +108,7 @@ class Line:
 def _stages(chain: Sequence[AnyGadget]) -> Iterator[tuple[list[Map], AnyGadget]]:
     """Each part of the chain that has threads, with those that ride in it: the maps before a gadget."""
     riders: list[Map] = []
+    chain = _joined(chain)
     for i, each in enumerate(chain):
         alone = i + 1 == len(chain) or isinstance(chain[i + 1], Parallel)
         if isinstance(each, Map) and type(each).process is Map.process and not alone:
@@ -115,6 +116,16 @@ def _stages(chain: Sequence[AnyGadget]) -> Iterator[tuple[list[Map], AnyGadget]]
         else:
             yield riders, each
             riders = []
+
+
+def _joined(chain: Sequence[AnyGadget]) -> list[AnyGadget]:
+    """The chain with those neighbours in one that do their work together at less cost."""
+    out: list[AnyGadget] = []
+    for each in chain:
+        before = out[-1] if out else None
+        one = each.joined(before) if isinstance(each, Gadget) and isinstance(before, Gadget) else None
+        out[-1:] = [one] if one else [*out[-1:], each]
+    return out
 
 
 class _Rider:

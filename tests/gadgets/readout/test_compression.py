@@ -5,9 +5,11 @@ import pytest
 import torch
 
 from gadgets.arrays import to_image, to_kspace
+from gadgets.data import Block, Navigation, Noise, Text
 from gadgets.errors import DataError
 from gadgets.head import Flag
 from gadgets.readout.compression import CompressCoils
+from gadgets.readout.noise import Prewhiten
 from gadgets.testing import cartesian, cut, join, random_kspace, readouts, run
 
 COILS, HEIGHT, WIDTH = 12, 32, 24
@@ -130,3 +132,35 @@ def test_no_channel_beside_those_that_stay_is_an_error(signal):
         DataError, match="CompressCoils needs a channel beside 12 that stay as they are, got 12"
     ):
         run(CompressCoils(uncombined=12), [readouts(signal, range(HEIGHT))], cartesian((WIDTH, HEIGHT, 1)))
+
+
+def test_joined_with_prewhitening_it_gives_what_both_give(signal):
+    """In one product: with a dead channel, two sample times, two slices, other readouts and any cuts."""
+    scan = cartesian((WIDTH, HEIGHT, 1))
+    silence = random_kspace((64, COILS, WIDTH), seed=3)
+    silence[:, 5] = 0
+    silence[:, 2] = 3 * silence[:, 2] + silence[:, 7]
+    lines = readouts(signal, range(HEIGHT))
+    noise = Noise(head=np.resize(lines.head, 64).copy(), data=silence)
+    noise.head["sample_time_us"] = 5.0
+    lines.head["sample_time_us"] = np.where(np.arange(HEIGHT) % 3, 5.0, 10.0)
+    other = readouts(signal[:, :, ::-1], range(HEIGHT), slice=1)
+    echo = Navigation(head=lines.head[:2], data=lines.data[:2])
+    items = [noise, *cut(lines, [3, 11, 20]), echo, join([lines, other])]
+    whiten, compress = Prewhiten(), CompressCoils(channels=3, uncombined=2)
+    apart = run(compress, [each for each in run(whiten, items, scan) if isinstance(each, Block)], scan)
+    joined = compress.joined(whiten)
+    assert joined is not None
+    found = run(joined, items, scan)
+    aside = [each for each in found if not isinstance(each, Block)]
+    assert [type(each) for each in aside] == [Text, Navigation]
+    np.testing.assert_array_equal(aside[1].data, run(whiten, [noise, lines, echo], scan)[-1].data)
+    blocks = [each for each in found if isinstance(each, Block)]
+    assert [each.notes for each in blocks] == [each.notes for each in apart]
+    np.testing.assert_allclose(whole(blocks), whole(apart), atol=1e-5 * np.abs(whole(apart)).max())
+    np.testing.assert_array_equal(blocks[0].head, apart[0].head)
+
+
+def test_geometric_channels_and_other_neighbours_stay_two():
+    assert CompressCoils(geometric=True).joined(Prewhiten()) is None
+    assert CompressCoils().joined(CompressCoils()) is None
