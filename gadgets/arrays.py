@@ -36,6 +36,21 @@ def to_image_part(kspace: torch.Tensor, size: int) -> torch.Tensor:
     return out
 
 
+def turn_to_image(kspace: torch.Tensor, scale: float, out: torch.Tensor) -> None:
+    """Write ``to_image`` along the last axis, times ``scale``, into ``out``; ``kspace`` is used up.
+
+    Both are contiguous along that axis. Without copies of its own it takes half the time.
+    """
+    points = kspace.shape[-1]
+    if points % 2:
+        out.copy_(to_image(kspace, (-1,), scale))
+        return
+    _alternate(kspace, (-1,))
+    signs = _signs(points, points)
+    parts = torch.fft.ifft(kspace, norm="forward").view(signs.dtype)
+    torch.mul(parts, signs * scale, out=out.view(signs.dtype))
+
+
 @functools.lru_cache(maxsize=16)
 def _signs(points: int, size: int) -> torch.Tensor:
     """What the middle ``size`` points of a plain inverse transform lack, twice each, float32 [2 size]."""

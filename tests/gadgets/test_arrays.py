@@ -5,7 +5,15 @@ import math
 import pytest
 import torch
 
-from gadgets.arrays import PIECE, resize, root_sum_of_squares, to_image, to_image_part, to_kspace
+from gadgets.arrays import (
+    PIECE,
+    resize,
+    root_sum_of_squares,
+    to_image,
+    to_image_part,
+    to_kspace,
+    turn_to_image,
+)
 
 
 def _sum(array: torch.Tensor, axis: int, sign: float) -> torch.Tensor:
@@ -44,6 +52,16 @@ def test_some_of_the_shapes_are_worked_on_in_pieces() -> None:
 def test_a_part_of_the_image_is_the_same_as_the_image_cropped(points: int, size: int) -> None:
     data = torch.randn(4, 3, points, dtype=torch.complex64, generator=torch.Generator().manual_seed(1))
     assert torch.allclose(to_image_part(data, size), resize(to_image(data), -1, size), atol=1e-5)
+
+
+@pytest.mark.parametrize("points", [12, 14, 15])
+def test_a_transform_into_a_place_is_the_transform(points: int) -> None:
+    kspace = torch.randn(3, 4, points, dtype=torch.complex64, generator=torch.Generator().manual_seed(3))
+    expected = to_image(kspace, (-1,), 1.7)
+    out = torch.zeros(3, 9, 4, points, dtype=torch.complex64)
+    turn_to_image(kspace.clone(), 1.7, out[:, 2])
+    torch.testing.assert_close(out[:, 2], expected)
+    assert not out[:, :2].any() and not out[:, 3:].any()
 
 
 def test_the_root_sum_of_squares_does_not_depend_on_the_order_in_memory() -> None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import torch
 
-from gadgets.arrays import PIECE, to_image
+from gadgets.arrays import PIECE, to_image, turn_to_image
 from gadgets.recon.grappa.kernel import Kernel
 from gadgets.recon.grappa.lattice import Lattice
 from gadgets.recon.grappa.neighbours import Neighbours
@@ -20,12 +20,14 @@ def coil_images(
     """
     coils, planes, size, points = data.shape
     step = max(1, PIECE // (coils * planes * size))
-    axes = (-1,) if planes == 1 else (-4, -1)
     out = data.new_empty((planes, points, coils, size))
     for start in range(0, points, step):
         some = slice(start, start + step)
         lines = fill(data[..., some], tuple(one[some] for one in weights), kernel, lattice)
-        out[:, some] = to_image(lines, axes, scale)
+        if planes == 1:
+            turn_to_image(lines, scale, out[:, some])
+        else:
+            out[:, some] = to_image(lines, (-4, -1), scale)
     return out.permute(2, 0, 3, 1)
 
 
@@ -37,16 +39,41 @@ def fill(
     ``data`` is over x, complex64 [coil, k2, k1, x]; ``weights`` are ``kernel.over_x``. Acquired lines beyond
     the edge count as zero.
     """
-    turned = data.permute(1, 3, 0, 2).contiguous()
-    acquired = _acquired(turned, kernel, lattice)
-    out = torch.zeros_like(turned)
+    coils, planes, size, points = data.shape
+    acquired = _acquired(data, kernel, lattice)
+    out = data.new_zeros((planes, points, coils, size))
     for group, weight in zip(kernel.groups, weights, strict=True):
         products = weight.flatten(2, 3)
-        for k2 in range(-lattice.steps.k2 + 1, len(turned)):
+        for k2 in range(-lattice.steps.k2 + 1, planes):
             if (k2 - lattice.start[0]) % lattice.steps.k2 == 0:
                 _cells(out, acquired, products, group, lattice, k2)
-    out.masked_fill_(~lattice.made[:, None, None], 0)
-    return torch.where(lattice.kept[:, None, None], turned, out)
+    for k2, plane in enumerate(out):
+        _keep(plane, data[:, k2], acquired.get(k2), lattice, k2)
+    return out
+
+
+def _keep(
+    plane: torch.Tensor, data: torch.Tensor, acquired: torch.Tensor | None, lattice: Lattice, k2: int
+) -> None:
+    """Write the lines of a plane that stay as acquired, and clear those that are neither kept nor made.
+
+    Only these are touched: most of the lattice's lines lie turned already, and passes over all lines cost
+    more than the kernel's products.
+    """
+    kept, made = lattice.kept[k2], lattice.made[k2]
+    alone = kept.clone()
+    first = lattice.steps.first(k2, lattice.start)
+    if acquired is not None and first is not None:
+        regular = slice(first, None, lattice.steps.k1)
+        lines = plane[..., regular]
+        pad = _pad(acquired.shape[-1], lines.shape[-1])
+        lines.copy_(acquired[..., pad : pad + lines.shape[-1]])
+        alone[regular] = False
+    copied, cleared = (torch.nonzero(chosen)[:, 0] for chosen in (alone, ~kept & ~made))
+    if len(copied):
+        plane.index_copy_(-1, copied, data[:, copied].permute(2, 0, 1))
+    if len(cleared):
+        plane.index_fill_(-1, cleared, 0)
 
 
 def _padding(kernel: Kernel) -> int:
@@ -55,15 +82,23 @@ def _padding(kernel: Kernel) -> int:
     return 2 * (reach // kernel.steps.k1) + 4
 
 
-def _acquired(turned: torch.Tensor, kernel: Kernel, lattice: Lattice) -> Mapping[int, torch.Tensor]:
+def _pad(size: int, count: int) -> int:
+    """Zeros before ``count`` lines that were padded to ``size``."""
+    return (size - count - 1) // 2
+
+
+def _acquired(data: torch.Tensor, kernel: Kernel, lattice: Lattice) -> Mapping[int, torch.Tensor]:
     """By k2, the lattice's lines of a plane, complex64 [x, coil, line], with zeros before and behind them."""
     pad, step = _padding(kernel), lattice.steps.k1
+    coils, count, _, points = data.shape
     planes = {}
-    for k2 in range(len(turned)):
+    for k2 in range(count):
         first = lattice.steps.first(k2, lattice.start)
         if first is not None:
-            lines = turned[k2, :, :, first::step]
-            planes[k2] = torch.nn.functional.pad(lines, (pad, pad + 1))
+            lines = data[:, k2, first::step].contiguous()  # from line to line are powers of 2: slow to turn
+            size = lines.shape[1]
+            planes[k2] = data.new_zeros((points, coils, size + 2 * pad + 1))
+            planes[k2][..., pad : pad + size] = lines.permute(2, 0, 1)
     return planes
 
 
@@ -105,8 +140,7 @@ def _window(
         return None
     step = lattice.steps.k1
     count = -(-(lattice.source.shape[1] - first) // step)
-    pad = (lines.shape[-1] - count - 1) // 2
-    start = (place[1] - first) // step + pad
+    start = (place[1] - first) // step + _pad(lines.shape[-1], count)
     return lines[..., start : start + cells]
 
 
