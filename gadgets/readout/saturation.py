@@ -80,15 +80,16 @@ class _Watch:
             self.most = np.zeros(ends.shape[1:], np.float32)
         reached = np.maximum.accumulate(np.concatenate([self.most[None], ends]))
         self.most = reached[-1]
-        candidates = np.argwhere(((ends == reached[1:]) & (ends > 0)).any(-1))
+        rows, coils = np.nonzero(((ends == reached[1:]) & (ends > 0)).any(-1))
         marks = np.zeros(ends.shape[:2], np.bool_)
-        for row, coil in candidates.tolist():
-            marks[row, coil] = self._clipped(values[row, coil], reached[row + 1, coil])
+        marks[rows, coils] = self._clipped(values[rows, coils], reached[rows + 1, coils])
         return marks if marks.any() else None
 
-    def _clipped(self, values: NDArray[np.float32], limits: NDArray[np.float32]) -> bool:
-        equal = int(((values == limits[0]) | (values == -limits[1])).sum())
-        if not self.samples <= equal <= len(values) // 2:
-            return False
-        size = np.abs(values)
-        return bool(size.max() >= STEPS * size[size > 0].min())
+    def _clipped(self, values: NDArray[np.float32], limits: NDArray[np.float32]) -> NDArray[np.bool_]:
+        """Which of some channels' readouts were clipped, given as their parts and limits, [which, part]."""
+        equal = ((values == limits[:, :1]) | (values == -limits[:, 1:])).sum(1)
+        clipped: NDArray[np.bool_] = (self.samples <= equal) & (equal <= values.shape[1] // 2)
+        for which in np.flatnonzero(clipped):
+            size = np.abs(values[which])
+            clipped[which] = size.max() >= STEPS * size[size > 0].min()
+        return clipped
