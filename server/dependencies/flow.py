@@ -1,8 +1,8 @@
 """Blood flow between scans: kept at the end of one, put before the first item of another of its patient.
 
-Another patient's flow must never be used: what is kept belongs to a patient id, birth date and device, is
-found by the patient id alone when both headers have it, and is refused by name where anything else that is
-known of both differs, or where the exams are too far apart.
+Another patient's flow must never be used. What is kept is found by the patient id, which is not enough: sites
+that hide their patients send one id for all. So one more identifier has to agree, and flow is refused by name
+where none does, where anything else that both headers say differs, or where the exams are too far apart.
 """
 
 import logging
@@ -35,7 +35,18 @@ FORM = {
 }
 """The arrays of kept flow, their types and shapes, beside the texts."""
 
-WORDS = ("state", "model", "born", "flags")
+TOLD = {
+    "born": ("birth_date", "is of somebody born on another day"),
+    "named": ("patient_name", "is of somebody with another name"),
+    "sex": ("sex", "is of somebody of another sex"),
+    "study": ("study_uid", ""),
+}
+"""What is kept as a pseudonym, the attribute that it is, and what it means when two differ."""
+
+ENOUGH = ("born", "named", "study")
+"""One of these has to agree beside the patient id."""
+
+WORDS = ("state", "model", *TOLD, "flags")
 
 
 def before(scan: Scan, store: Store) -> list[KeptFlow]:
@@ -77,7 +88,7 @@ def keep(flow: KeptFlow, scan: Scan, store: Store) -> Text | None:
         "day": np.array(_day(about.study_date), np.int64),
         "state": np.array([flow.state], np.str_),
         "model": np.array([flow.model], np.str_),
-        "born": np.array([store.name(about.birth_date)], np.str_),
+        **{word: np.array([store.name(getattr(about, told))], np.str_) for word, (told, _) in TOLD.items()},
         "flags": np.array(flow.flags, np.str_),
     }
     owner = Owner(scan.patient_id, scan.device)
@@ -93,11 +104,18 @@ def _stand_in(scan: Scan) -> str:
 def _against(scan: Scan, store: Store, found: Found, kept: KeptFlow) -> list[str]:
     """Why flow that is kept under the patient's id is not to be used."""
     about, said = identity(scan.xml), []
-    born = str(found.arrays["born"][0])
+    theirs = {word: str(found.arrays[word][0]) for word in TOLD}
+    ours = {word: store.name(getattr(about, told)) for word, (told, _) in TOLD.items()}
     if not found.same_device:
         said.append(f"the {kept.state} scan is of another scanner")
-    if born and about.birth_date and born != store.name(about.birth_date):
-        said.append(f"the {kept.state} scan under this patient id is of somebody born on another day")
+    for word, (_, meaning) in TOLD.items():
+        if meaning and theirs[word] and ours[word] and theirs[word] != ours[word]:
+            said.append(f"the {kept.state} scan under this patient id {meaning}")
+    if not any(theirs[word] and theirs[word] == ours[word] for word in ENOUGH):
+        said.append(
+            f"the {kept.state} scan has no more than the patient id in common with this one,"
+            " expected name, birth date or study too"
+        )
     if kept.hours > HOURS:
         said.append(f"the {kept.state} scan is {kept.hours:.0f} h old, expected at most {HOURS:g}")
     day, own = int(found.arrays["day"]), _day(about.study_date)

@@ -13,14 +13,16 @@ from server.dependencies.store import Store
 
 NOW = 1_000_000.0
 XML = """<ismrmrdHeader xmlns="http://www.ismrm.org/ISMRMRD">
-<subjectInformation><patientID>{patient}</patientID><patientBirthdate>{born}</patientBirthdate></subjectInformation>
-<studyInformation><studyDate>{day}</studyDate></studyInformation>
+<subjectInformation><patientName>{name}</patientName><patientID>{patient}</patientID>
+<patientBirthdate>{born}</patientBirthdate><patientGender>{sex}</patientGender></subjectInformation>
+<studyInformation><studyDate>{day}</studyDate><studyInstanceUID>{study}</studyInstanceUID></studyInformation>
 <experimentalConditions><H1resonanceFrequency_Hz>1</H1resonanceFrequency_Hz></experimentalConditions>
 </ismrmrdHeader>"""
 
 
-def scan(state="stress", patient="JANEDOE", born="1960-01-31", day="2026-11-26", device="SN-1"):
-    xml = XML.format(patient=patient, born=born, day=day)
+def scan(state="stress", patient="JANEDOE", device="SN-1", day="2026-11-26", **told):
+    told = {"born": "1960-01-31", "name": "DOE^JANE", "sex": "F", "study": "1.2.3", **told}
+    xml = XML.format(patient=patient, day=day, **told)
     xml = re.sub(r"<(\w+)></\1>", "", xml)
     return Scan(
         patient_id=patient,
@@ -93,6 +95,10 @@ def test_what_belongs_to_nobody_is_not_kept_and_says_so(store):
     ("own", "hours", "reason"),
     [
         (scan(born="1961-01-31"), 0.5, "born on another day"),
+        (scan(name="ROE^RICHARD"), 0.5, "somebody with another name"),
+        (scan(sex="M"), 0.5, "of another sex"),
+        (scan(born="", name="", study=""), 0.5, "no more than the patient id in common"),
+        (scan(born="", name="", study="1.2.4"), 0.5, "no more than the patient id in common"),
         (scan(device="SN-2"), 0.5, "of another scanner"),
         (scan(), 30.0, "30 h old, expected at most 24"),
         (scan(day="2026-12-24"), 0.5, "28 days from this one"),
@@ -106,9 +112,14 @@ def test_what_may_be_anothers_is_refused_by_name_and_without_a_number(store, own
     assert found.flags == ()
 
 
-def test_what_a_header_does_not_say_refuses_nothing(store):
+@pytest.mark.parametrize(
+    "own",
+    [scan(name="", day="", device="", sex=""), scan(born="", study="1.2.4"), scan(born="", name="")],
+    ids=["birth date alone", "name, in another study", "study alone"],
+)
+def test_one_more_identifier_that_agrees_is_enough(store, own):
     keep(REST, scan("rest"), store)
-    (found,) = before(scan(born="", day="", device=""), store)
+    (found,) = before(own, store)
     assert found.refusals == ()
 
 
@@ -142,6 +153,6 @@ def test_nothing_in_the_folder_tells_who_it_is(store):
     (path,) = store.folder.iterdir()
     raw = path.read_bytes()
     assert "JANEDOE" not in path.name
-    for told in ("JANEDOE", "19600131", "1960-01-31", "SN-1"):
+    for told in ("JANEDOE", "DOE^JANE", "19600131", "1960-01-31", "SN-1", "1.2.3"):
         assert told.encode() not in raw
         assert told.encode("utf-32-le") not in raw
