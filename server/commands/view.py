@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from gadgets.data import Notes
     from server.files.images import StoredImages
     from server.files.picture import Tile
     from server.files.scan import RecordedScan
@@ -108,22 +109,24 @@ def _series(stored: "list[StoredImages]", most: int) -> list[_Shown]:
 
 def _one_series(one: "StoredImages", picks: list[int]) -> _Shown:
     from server.files.picture import Tile, window
+    from server.wire.meta import read_meta
 
-    planes, shown = _planes(one), _window_of(one)
-    number, role = int(one.head["image_series_index"][0]), _role(one)
-    low, high = window(planes) if shown is None else shown
-    size = f"{planes.shape[-1]} x {planes.shape[-2]}"
+    planes, meta = _planes(one), read_meta(one.meta[0])
+    number, role = int(one.head["image_series_index"][0]), _role(meta)
+    low, high = _window_of(meta) or window(planes)
+    size = f"{planes.shape[2]} x {planes.shape[1]}"
     per = planes.shape[0] // len(one.head)
     tiles = [
         Tile(
             values=planes[pick],
-            extent=_extent(one.head[pick // per], planes.shape[-2:]),
+            extent=_extent(one.head[pick // per], planes.shape[1:3]),
             window=(low, high),
             caption=(
-                f"series {number}: {role}",
+                f"series {number}: {_shown(one.meta[pick // per])}",
                 f"{_counters(one.head[pick // per], pick % per, per)}{size}",
-                f"window {low:.4g} to {high:.4g}",
+                *([] if planes.ndim == 4 else [_range(meta, low, high)]),
             ),
+            hot=bool(meta.get("GADGETRON_ColorMap")),
         )
         for pick in picks
     ]
@@ -141,18 +144,22 @@ def _one_series(one: "StoredImages", picks: list[int]) -> _Shown:
 
 
 def _planes(one: "StoredImages") -> "NDArray[Any]":
-    """Every channel and slice of every image, magnitude where it is complex, [plane, y, x]."""
+    """Every channel and slice of every image, magnitude where it is complex, [plane, y, x].
+
+    Of pictures in colour each slice of every image, [plane, y, x, 3].
+    """
     import numpy as np
 
+    from gadgets.head import ImageType
+
     values = np.abs(one.data) if one.data.dtype.kind == "c" else one.data
+    if int(one.head["image_type"][0]) == ImageType.RGB and values.shape[1] == 3:
+        return np.moveaxis(values, 1, -1).reshape(-1, *values.shape[-2:], 3)
     return values.reshape(-1, *values.shape[-2:])
 
 
-def _window_of(one: "StoredImages") -> tuple[float, float] | None:
+def _window_of(meta: "Notes") -> tuple[float, float] | None:
     """The window that the image's meta asks for, else None."""
-    from server.wire.meta import read_meta
-
-    meta = read_meta(one.meta[0])
     try:
         center, width = (float(str(meta[name])) for name in ("WindowCenter", "WindowWidth"))
     except (KeyError, ValueError):
@@ -160,15 +167,34 @@ def _window_of(one: "StoredImages") -> tuple[float, float] | None:
     return (center - width / 2, center + width / 2) if width > 0 else None
 
 
-def _role(one: "StoredImages") -> str:
-    """What the meta says the images are."""
-    from server.wire.meta import read_meta
+def _range(meta: "Notes", low: float, high: float) -> str:
+    """What is black and what is white, in the unit of the values where the meta tell it."""
+    try:
+        ratio = float(str(meta["ScansideScaleRatio"]))
+    except (KeyError, ValueError):
+        ratio = 0.0
+    if ratio <= 0:
+        return f"window {low:.4g} to {high:.4g}"
+    unit = str(meta.get("ScansideUnit", "1"))
+    return f"{low / ratio:.4g} to {high / ratio:.4g}{'' if unit == '1' else f' {unit}'}"
 
-    meta = read_meta(one.meta[0])
+
+def _role(meta: "Notes") -> str:
+    """What the meta says the images are."""
     for name in ("ScansideRole", "GADGETRON_DataRole", "DataRole", "ImageComments"):
         if isinstance(value := meta.get(name), str) and value:
             return value
     return "image"
+
+
+def _shown(text: str) -> str:
+    """What the images are, and of which slice of the heart where the meta tell it."""
+    from server.wire.meta import read_meta
+
+    meta = read_meta(text)
+    name = meta.get("SeriesDescriptionAdditional")
+    level = meta.get("ScansideSlice", "")
+    return (name if isinstance(name, str) and name else _role(meta)) + (f", {level}" if level else "")
 
 
 def _extent(head: "NDArray[Any]", shape: tuple[int, ...]) -> tuple[float, float]:

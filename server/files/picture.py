@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from gadgets.report.drawing import hot
+
 SIDE = 288
 """Longest side of a tile [pixel of the picture]."""
 
@@ -21,7 +23,7 @@ class Tile:
     """One image of the montage."""
 
     values: NDArray[Any] = field(repr=False)
-    """[y, x], real."""
+    """[y, x], real; or [y, x, 3], the colours themselves, to 255."""
 
     extent: tuple[float, float]
     """Width and height in one common unit; only their ratio counts."""
@@ -31,6 +33,9 @@ class Tile:
 
     caption: tuple[str, ...]
     """Lines of text below it."""
+
+    hot: bool = False
+    """Values are shown from cold over hot to white, else in grey."""
 
 
 def window(values: NDArray[Any], low: float = 0.0, high: float = 99.5) -> tuple[float, float]:
@@ -63,13 +68,15 @@ def montage(rows: Iterable[Sequence[Tile]], title: str = "") -> Image.Image:
     lines = [list(row[start : start + columns]) for row in groups for start in range(0, len(row), columns)]
     heights = [max(_size(tile)[1] + _text_height(tile) for tile in line) + MARGIN for line in lines]
     top = 2 * MARGIN + LINE if title else MARGIN
-    widest = max((len(line) for line in lines), default=1)
-    canvas = Image.new("RGB", (MARGIN + widest * (SIDE + MARGIN), top + sum(heights)), PAPER)
+    widest = max((sum(_cell(tile) + MARGIN for tile in line) for line in lines), default=SIDE + MARGIN)
+    canvas = Image.new("RGB", (MARGIN + widest, top + sum(heights)), PAPER)
     draw = ImageDraw.Draw(canvas)
     draw.text((MARGIN, MARGIN), title, INK, font=_font())
     for line, height in zip(lines, heights, strict=True):
-        for place, tile in enumerate(line):
-            _place(canvas, draw, tile, (MARGIN + place * (SIDE + MARGIN), top))
+        left = MARGIN
+        for tile in line:
+            _place(canvas, draw, tile, (left, top))
+            left += _cell(tile) + MARGIN
         top += height
     return canvas
 
@@ -95,24 +102,39 @@ def _columns(counts: Sequence[int]) -> int:
 
 def _place(canvas: Image.Image, draw: ImageDraw.ImageDraw, tile: Tile, corner: tuple[int, int]) -> None:
     width, height = _size(tile)
-    shown = _grey(tile).resize((width, height), Image.Resampling.BICUBIC)
+    shown = _painted(tile).resize((width, height), Image.Resampling.BICUBIC)
     left, top = corner
-    canvas.paste(shown, (left + (SIDE - width) // 2, top))
+    canvas.paste(shown, (left + (_cell(tile) - width) // 2, top))
     for number, text in enumerate(tile.caption):
         ink = FAINT if number else INK
         draw.text((left, top + height + 2 + number * LINE), _fitting(text), ink, font=_font())
 
 
-def _grey(tile: Tile) -> Image.Image:
+def _painted(tile: Tile) -> Image.Image:
+    if tile.values.ndim == 3:
+        return Image.fromarray(tile.values.clip(0, 255).astype(np.uint8))
     low, high = tile.window
     scaled = np.nan_to_num((tile.values.astype(np.float64) - low) / (high - low), nan=0.0)
-    return Image.fromarray((255 * scaled.clip(0, 1)).round().astype(np.uint8))
+    levels = (255 * scaled.clip(0, 1)).round().astype(np.uint8)
+    if not tile.hot:
+        return Image.fromarray(levels)
+    return Image.fromarray(np.array([hot(level, 255) for level in range(256)], np.uint8)[levels])
+
+
+def _side(tile: Tile) -> int:
+    """Of the longest side [pixel of the picture]: what has letters in it is not made smaller."""
+    return max(SIDE, *tile.values.shape[:2]) if tile.values.ndim == 3 else SIDE
+
+
+def _cell(tile: Tile) -> int:
+    """The width that a tile takes up."""
+    return max(SIDE, _size(tile)[0])
 
 
 def _size(tile: Tile) -> tuple[int, int]:
     """Width and height in the picture."""
     width, height = tile.extent
-    scale = SIDE / max(width, height)
+    scale = _side(tile) / max(width, height)
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 

@@ -56,6 +56,43 @@ def test_complex_pictures_volumes_and_channels_are_drawn(tmp_path):
     assert (tmp_path / "a.png").exists()
 
 
+def derived(series, data, **meta):
+    head, _, _ = image(series, "image")
+    head["image_type"] = 6 if data.shape[0] == 3 else 1
+    words = "".join(f"<meta><name>{name}</name><value>{value}</value></meta>" for name, value in meta.items())
+    return head, f"<ismrmrdMeta>{words}</ismrmrdMeta>", data
+
+
+def test_a_page_in_colour_is_drawn_as_it_is_and_as_large(tmp_path):
+    page = np.zeros((3, 1, 400, 512), np.uint16)
+    page[0] = 255
+    write_images(tmp_path / "a.h5", [derived(540, page, SeriesDescriptionAdditional="Perfusion report")])
+    assert call("view", tmp_path / "a.h5") == 0
+    with Picture.open(tmp_path / "a.png") as picture:
+        assert picture.size[0] >= 512
+        assert picture.getpixel((picture.size[0] // 2, 200)) == (255, 0, 0)
+
+
+def test_a_map_is_drawn_in_its_colours_with_its_unit(tmp_path):
+    flow = np.full((1, 1, 12, 16), 3000, np.uint16)
+    meta = {
+        "GADGETRON_ColorMap": "GadgetronPerfFlow.pal",
+        "ScansideScaleRatio": 1000,
+        "ScansideUnit": "ml/min/g",
+        "WindowCenter": 3000,
+        "WindowWidth": 6000,
+        "ScansideSlice": "apical",
+        "SeriesDescriptionAdditional": "MBF",
+    }
+    write_images(tmp_path / "a.h5", [derived(510, flow, **meta)])
+    assert call("view", tmp_path / "a.h5") == 0
+    with Picture.open(tmp_path / "a.png") as picture:
+        red, _, blue = picture.getpixel((picture.size[0] // 2, 120))
+        assert red > blue + 50
+    assert view._range(meta, 0, 6000) == "0 to 6 ml/min/g"
+    assert view._shown(derived(510, flow, **meta)[1]) == "MBF, apical"
+
+
 def test_the_kspace_of_a_scan_is_drawn(tmp_path, capsys):
     call("simulate", "shepp-logan", "-o", tmp_path / "a.h5", "--matrix", 24, "--coils", 2, "--slices", 2)
     capsys.readouterr()
