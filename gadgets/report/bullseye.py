@@ -76,7 +76,7 @@ def table(
     ``last``: of all, by the same.
     """
     x, y = corner
-    ends = [x + 150 - 44 * back for back in reversed(range(len(columns)))]
+    ends = [x + 150 + 36 * each for each in range(len(columns))]
     if len(columns) > 1:
         for end, head in zip(ends, columns, strict=True):
             draw.text((end, y - 16), head, font=font(12), fill=DIM, anchor="ra")

@@ -144,7 +144,7 @@ def _page(item: FirstPass, values: dict[str, object], ratio: Reserve | None = No
     columns, last = {"MBF": flows}, {"MBF": _global(values)}
     if ratio is not None and ratio.ratio:
         columns["MPR"], last["MPR"] = ratio.ratio, ratio.whole
-    below = table(draw, (350, 34), columns, last)
+    below = table(draw, (350 - 34 * (len(columns) - 1), 34), columns, last)
     origin = {"assumed": "assumed", "header": "from header", "chain": "given"}[item.haematocrit_from]
     notes = [
         f"Model {item.model.upper() or '-'}, haematocrit {item.haematocrit:.2f} ({origin})",

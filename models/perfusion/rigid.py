@@ -2,11 +2,11 @@
 
 import torch
 
-STEPS = ((2.0, 4, 8), (1.0, 5, 8))
-"""Blur [pixel], patterns in the model, and passes, one after the other."""
+STEPS = ((2.0, 4, 8), (1.0, 5, 20))
+"""Blur [pixel], patterns in the model, and passes, one after the other.
 
-CHANGING = 1.0
-"""What changes as much as the mean counts half of what never does."""
+Patterns take up a part of what moves, so that each pass finds only a part of what is left of a large breath.
+"""
 
 MOST = 16.0
 """Translations beyond this are none [pixel]."""
@@ -16,16 +16,15 @@ def shifts(series: torch.Tensor) -> torch.Tensor:
     """Where each frame [frame, y, x] shows what the common geometry has, from there [pixel], [frame, (y, x)].
 
     Gauss and Newton on the squared difference to a low-rank model, which each pass makes again; the middle of
-    the image counts most, and what changes over time somewhat less: there the model is more in doubt. Not
-    much less: it is the heart, while what never changes is the chest wall, which does not breathe with it.
-    The median over the frames is 0.
+    the image counts most. What changes over time counts as all else, though the model is in doubt there: it
+    is the heart, while what never changes is the chest wall, which does not breathe with it. The median over
+    the frames is 0.
     """
     from models.perfusion.motion import blur, low_rank, warp
 
     count, height, width = series.shape
     found = torch.zeros(count, 2)
-    change = blur(series.std(0)[None], 3.0)[0]
-    weight = _window(height)[:, None] * _window(width) / (change / change.mean().clamp(min=1e-12) + CHANGING)
+    weight = _window(height)[:, None] * _window(width)
     for sd, rank, passes in STEPS:
         smooth = blur(series, sd)
         for _ in range(passes):

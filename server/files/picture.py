@@ -1,5 +1,6 @@
 """A picture of what a file holds: a montage of its images, or of its k-space."""
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -50,22 +51,25 @@ def window(values: NDArray[Any], low: float = 0.0, high: float = 99.5) -> tuple[
 
 
 def chosen(sizes: Sequence[int], most: int) -> list[list[int]]:
-    """Which images of each series fit into ``most`` tiles: evenly spread, at least one of each."""
-    share = max(1, most // max(len(sizes), 1))
-    spare = most - sum(min(size, share) for size in sizes)
-    picks = []
-    for size in sizes:
-        count = min(size, share + max(spare, 0)) if size > share else size
-        spare -= max(count - share, 0)
-        picks.append(np.unique(np.linspace(0, size - 1, count).round().astype(int)).tolist())
-    return picks
+    """Which images of each series fit into ``most`` tiles: evenly spread, at least one of each.
+
+    Series get as many as the longest of them, as far as they have them.
+    """
+    counts = [min(1, size) for size in sizes]
+    while sum(counts) < most and (hungry := [n for n, size in enumerate(sizes) if counts[n] < size]):
+        for each in sorted(hungry, key=lambda n: counts[n])[: most - sum(counts)]:
+            counts[each] += 1
+    return [
+        np.unique(np.linspace(0, size - 1, count).round().astype(int)).tolist() if count else []
+        for size, count in zip(sizes, counts, strict=True)
+    ]
 
 
 def montage(rows: Iterable[Sequence[Tile]], title: str = "") -> Image.Image:
-    """The tiles in rows, as many columns as make it about square; series of several images begin a row."""
-    groups = _joined(row for row in rows if row)
+    """The tiles in rows, as many columns as make it about square; series are broken where they must be."""
+    groups = [list(row) for row in rows if row]
     columns = _columns([len(row) for row in groups])
-    lines = [list(row[start : start + columns]) for row in groups for start in range(0, len(row), columns)]
+    lines = _lines(groups, columns)
     heights = [max(_size(tile)[1] + _text_height(tile) for tile in line) + MARGIN for line in lines]
     top = 2 * MARGIN + LINE if title else MARGIN
     widest = max((sum(_cell(tile) + MARGIN for tile in line) for line in lines), default=SIDE + MARGIN)
@@ -81,23 +85,22 @@ def montage(rows: Iterable[Sequence[Tile]], title: str = "") -> Image.Image:
     return canvas
 
 
-def _joined(rows: Iterable[Sequence[Tile]]) -> list[list[Tile]]:
-    """The rows, with neighbours of one tile each brought into one row."""
-    out: list[list[Tile]] = []
-    single = False
-    for row in rows:
-        if single and len(row) == 1:
-            out[-1].extend(row)
+def _lines(groups: Iterable[Sequence[Tile]], columns: int) -> list[list[Tile]]:
+    """The series in lines of so many tiles: next to each other where all of the next one has room."""
+    lines: list[list[Tile]] = []
+    for row in groups:
+        if lines and len(lines[-1]) + len(row) <= columns:
+            lines[-1].extend(row)
         else:
-            out.append(list(row))
-        single = len(row) == 1
-    return out
+            lines += [list(row[start : start + columns]) for start in range(0, len(row), columns)]
+    return lines
 
 
 def _columns(counts: Sequence[int]) -> int:
-    """As many as make the picture about square, and no more than the longest row has."""
-    widest = max(counts, default=1)
-    return min(range(1, widest + 1), key=lambda n: abs(n * 0.8 - sum(-(-count // n) for count in counts)))
+    """As many as make the picture about square, and hold a series of usual length whole."""
+    square = round(math.sqrt(1.25 * sum(counts)))
+    usual = sorted(counts)[len(counts) // 2] if counts else 1
+    return max(1, square, min(usual, 8))
 
 
 def _place(canvas: Image.Image, draw: ImageDraw.ImageDraw, tile: Tile, corner: tuple[int, int]) -> None:
