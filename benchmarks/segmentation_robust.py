@@ -25,7 +25,7 @@ from models.errors import ModelError
 from models.train.fields import smooth
 
 SUBJECTS, ACCELERATED = 4, 2
-FACTORS = (2, 4, 6, 8)
+FACTORS = (1, 2, 4, 6, 8)
 """Of acceleration."""
 
 Worse = Callable[[torch.Tensor, np.random.Generator], torch.Tensor]

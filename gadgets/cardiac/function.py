@@ -36,8 +36,8 @@ class CardiacFunction(Gadget):
     """Give each image, and behind the last label image the numbers of the heart as a report.
 
     End-diastolic and end-systolic volume, stroke volume, ejection fraction and output of both ventricles,
-    mass, wall thickness by segment, volume curves; over body surface (Mosteller) where height and weight are
-    known. One report image (512 x 512) that carries all numbers as one JSON document
+    mass, wall thickness and thickening by segment, volume curves; over body surface (Mosteller) where height
+    and weight are known. One report image (512 x 512) that carries all numbers as one JSON document
     (``ScansideReport``), and a text. Where the segmentation was refused the report says why, without numbers.
     """
 
@@ -69,7 +69,7 @@ class CardiacFunction(Gadget):
 
     def _document(self, stack: Stack, scan: Scan) -> dict[str, Any]:
         from models.cardiac.function import function
-        from models.cardiac.wall import by_segment, oriented
+        from models.cardiac.wall import by_segment, oriented, thickening
 
         values = stack.data.round().to(torch.uint8).numpy()
         found = function(
@@ -79,14 +79,14 @@ class CardiacFunction(Gadget):
             height=scan.patient_height,
             weight=scan.patient_weight,
         )
-        moment, pixel = values[found.left.ed], float(np.mean(stack.pixel))
-        walls = by_segment(oriented(moment), pixel, stack.up)
+        moments, pixel = (values[found.left.ed], values[found.left.es]), float(np.mean(stack.pixel))
+        walls, systole = (by_segment(oriented(moment), pixel, stack.up) for moment in moments)
         first = stack.images[0][0].meta
         return {
             "title": "Cardiac function",
             "procedure": "function",
             "method": str(first.get("ScansideModel", "")),
-            "measurements": measurements(found, walls),
+            "measurements": measurements(found, walls, thickening(walls, systole)),
             "flags": flags(first, found, stack),
             "convention": CONVENTION,
             "phases": {"ed": found.left.ed, "es": found.left.es, "count": len(values)},
@@ -101,8 +101,13 @@ def _key(image: Image) -> Key:
     return int(image.head["phase"]), int(image.head["slice"])
 
 
-def measurements(found: "Function", walls: Mapping[int, float]) -> list[dict[str, Any]]:
-    """One number each, as ``docs/function.schema.json`` has it."""
+def measurements(
+    found: "Function", walls: Mapping[int, float], thicker: Mapping[int, float]
+) -> list[dict[str, Any]]:
+    """One number each, as ``docs/function.schema.json`` has it.
+
+    By segment: thickness at end-diastole [mm], and how much thicker it is at end-systole [%].
+    """
     rows: list[tuple[str, float | None, str, str]] = [
         *_of("lv", found.left),
         *_of("rv", found.right),
@@ -110,6 +115,7 @@ def measurements(found: "Function", walls: Mapping[int, float]) -> list[dict[str
         ("heart_rate", found.rate, "{beats}/min", ""),
         ("bsa", found.surface, "m2", ""),
         *(("wall_thickness", thick, "mm", f"aha:{name}") for name, thick in walls.items()),
+        *(("wall_thickening", more, "%", f"aha:{name}") for name, more in thicker.items()),
     ]
     if found.surface:
         rows += _indexed(rows, found.surface)

@@ -1,6 +1,7 @@
 """Thickness of the left ventricle's wall, around it and by segment."""
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 import torch
@@ -96,6 +97,15 @@ def by_segment(labels: Labels, pixel: float, up: Point = (-1.0, 0.0)) -> dict[in
             if name and thick > 0:
                 values.setdefault(name, []).append(thick * pixel)
     return {name: float(np.mean(each)) for name, each in sorted(values.items())}
+
+
+def thickening(diastole: Mapping[int, float], systole: Mapping[int, float]) -> dict[int, float]:
+    """How much thicker the wall of each segment is at end-systole [%]; segments that both moments have."""
+    return {
+        name: 100 * (systole[name] / thick - 1)
+        for name, thick in diastole.items()
+        if name in systole and thick > 0
+    }
 
 
 def _along(named: NDArray[np.uint8], middle: Point, turn: float) -> int:

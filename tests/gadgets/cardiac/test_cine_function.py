@@ -106,7 +106,8 @@ def test_labels_and_report_say_what_the_stack_shows(labels, reads):
     assert values["lv_mass"] == pytest.approx((labels[0] == 2).sum() * voxel * 1.05, rel=0.08)
     assert values["lv_ef"] == pytest.approx(51, abs=5)
     assert values["heart_rate"] == pytest.approx(75, rel=0.01)
-    assert sum(each["site"].startswith("aha:") for each in document["measurements"]) == 16
+    for name in ("wall_thickness", "wall_thickening"):
+        assert sum(each["quantity"] == name for each in document["measurements"]) == 16
 
 
 @pytest.mark.parametrize("which", [slice(0, 8), slice(3, 6)])

@@ -8,7 +8,7 @@ import pytest
 from models.cardiac.function import curves, function, surface
 from models.cardiac.gate import judge
 from models.cardiac.tidy import CAVITY, MUSCLE, RIGHT, steady, tidy
-from models.cardiac.wall import by_segment, insertions, oriented, thickness
+from models.cardiac.wall import by_segment, insertions, oriented, thickening, thickness
 
 Y, X = np.mgrid[:80, :80]
 
@@ -85,6 +85,10 @@ def test_thickness_is_given_for_all_sixteen_segments_whichever_end_comes_first()
         found = by_segment(oriented(stack()[::order]), 2.0)
         assert sorted(found) == list(range(1, 17))
         assert all(abs(each - 12) < 1.5 for each in found.values())
+
+
+def test_a_wall_that_grows_by_half_has_thickened_by_fifty_percent_and_lost_segments_are_left_out():
+    assert thickening({1: 8.0, 2: 10.0, 3: 9.0}, {1: 12.0, 2: 10.0, 4: 7.0}) == {1: 50.0, 2: 0.0}
 
 
 def test_insertions_lie_where_the_right_ventricle_meets_the_left_one():
