@@ -20,8 +20,19 @@ MARGIN = 24
 
 BATCH = 16
 
-LOOKS: tuple[tuple[int, bool], ...] = ((0, False), (1, False), (0, True), (3, True))
-"""Quarter turns and mirroring."""
+COARSE = 1.25
+
+LOOKS: tuple[tuple[int, bool, float], ...] = (
+    (0, False, 1.0),
+    (1, False, COARSE),
+    (0, True, COARSE),
+    (3, True, 1.0),
+)
+"""Quarter turns, mirroring, and how much coarser the pixels are than what the network is used to.
+
+A large heart fills more than the windows that a network has seen; on coarser pixels, to which its training's
+range of sizes reaches, it is of usual size.
+"""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -58,7 +69,7 @@ def segment(reader: Reader, images: torch.Tensor, pixel: float) -> Segmented:
     end-systole in as many ways as end-diastole, for the difference of both is what is measured.
     """
     network, scale = reader.scores, pixel / reader.pixel
-    looks = [_look(network, images[0], scale, look[0], mirror=look[1]) for look in LOOKS]
+    looks = [_look(network, images[0], scale, look) for look in LOOKS]
     first = torch.stack(looks).mean(0)
     heart = tidy(_labels(first), beating(images))
     box = surroundings(heart, images.shape[-2:])
@@ -66,12 +77,12 @@ def segment(reader: Reader, images: torch.Tensor, pixel: float) -> Segmented:
     labels = np.zeros(images.shape, np.uint8)
     if box is not None:
         near = images[..., box[0], box[1]]
-        rest = [_look(network, moment, scale, 0, mirror=False) for moment in near[1:]]
+        rest = [_look(network, moment, scale, LOOKS[0]) for moment in near[1:]]
         chances = torch.stack([first[:, :, box[0], box[1]], *rest])
         worth = np.isin(heart[:, box[0], box[1]], (CAVITY, MUSCLE)).astype(np.float32)
         es = _smallest(chances, torch.from_numpy(worth))
         if es:
-            more = [_look(network, near[es], scale, look[0], mirror=look[1]) for look in LOOKS[1:]]
+            more = [_look(network, near[es], scale, look) for look in LOOKS[1:]]
             chances[es] = torch.stack([chances[es], *more]).mean(0)
         for phase, mean in enumerate(steady(chances.numpy())):
             labels[phase, :, box[0], box[1]] = tidy(mean.argmax(1).astype(np.uint8), worth)
@@ -96,12 +107,15 @@ def beating(images: torch.Tensor) -> NDArray[np.float32]:
     return change
 
 
-def _look(network: Network, images: torch.Tensor, scale: float, turns: int, *, mirror: bool) -> torch.Tensor:
+def _look(
+    network: Network, images: torch.Tensor, scale: float, look: tuple[int, bool, float]
+) -> torch.Tensor:
     """Chances [slice, class, y, x] of images [slice, y, x], seen turned, mirrored and on other pixels."""
+    turns, mirror, coarser = look
     seen = torch.rot90(images, turns, (-2, -1))
     seen = seen.flip(-1) if mirror else seen
     shape = int(seen.shape[-2]), int(seen.shape[-1])
-    height, width = (max(round(side * scale), MULTIPLE) for side in shape)
+    height, width = (max(round(side * scale / coarser), MULTIPLE) for side in shape)
     fitted = torch.nn.functional.interpolate(
         seen[:, None].float(), (height, width), mode="bilinear", antialias=True
     )
