@@ -4,6 +4,7 @@ It runs no operation of torch and no second thread, so that a fork is sound. Req
 all keepers share. Told to leave (SIGUSR1), it takes no more of them and ends with its last worker.
 """
 
+import gc
 import json
 import logging
 import os
@@ -134,6 +135,8 @@ def _load() -> None:
     warm()
     load()
     torch.set_num_threads(1)
+    gc.collect()
+    gc.freeze()  # a collection in a fork would touch, and so copy, all that is shared: 0.2 s of a first image
     threads = len(list(Path("/proc/self/task").iterdir()))
     if threads != 1:
         raise RuntimeError(f"the template has {threads} threads, expected 1: a fork of it would not be sound")
