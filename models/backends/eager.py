@@ -29,7 +29,7 @@ class Torch:
 class Cuda:
     """The network on a GPU: inputs go there through pinned memory, the image comes back the same way.
 
-    Not executed by any test of this project: no machine of it has had a GPU.
+    CI has no GPU: ``pytest -m gpu`` runs it where there is one.
     """
 
     name, precision = "torch-cuda", "fp32"
@@ -47,7 +47,7 @@ class Cuda:
 class Graphs:
     """The network on a GPU, recorded once for each shape and replayed: no launch costs.
 
-    Not executed by any test of this project: no machine of it has had a GPU.
+    CI has no GPU: ``pytest -m gpu`` runs it where there is one.
     """
 
     name, precision = "torch-graph", "fp32"

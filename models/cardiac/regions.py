@@ -9,14 +9,15 @@ Regions = NDArray[np.int32]
 
 def regions(mask: Mask) -> Regions:
     """The number of the region of each pixel [y, x], 1 for the first; 0 outside. Neighbours share an edge."""
-    starts, ends, rows = _runs(mask)
+    begin, end, rows = _runs(mask)
+    starts, ends = begin.tolist(), end.tolist()
     parent = list(range(len(starts)))
-    first = np.searchsorted(rows, np.arange(len(mask) + 1))
+    first = np.searchsorted(rows, np.arange(len(mask) + 1)).tolist()
     for row in range(1, len(mask)):
         above, here = first[row - 1], first[row]
         while above < first[row] and here < first[row + 1]:
             if starts[above] < ends[here] and starts[here] < ends[above]:
-                _join(parent, int(above), int(here))
+                _join(parent, above, here)
             if ends[above] < ends[here]:
                 above += 1
             else:
@@ -24,8 +25,8 @@ def regions(mask: Mask) -> Regions:
     roots = np.array([_root(parent, run) for run in range(len(parent))], np.int64)
     names = np.unique(roots, return_inverse=True)[1] + 1 if len(roots) else roots
     out = np.zeros(mask.shape, np.int32)
-    for start, end, row, name in zip(starts, ends, rows, names, strict=True):
-        out[row, start:end] = name
+    for start, stop, row, name in zip(starts, ends, rows.tolist(), names.tolist(), strict=True):
+        out[row, start:stop] = name
     return out
 
 

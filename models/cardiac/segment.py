@@ -91,7 +91,7 @@ def segment(reader: Reader, images: torch.Tensor, pixel: float) -> Segmented:
 
 def _smallest(chances: torch.Tensor, where: torch.Tensor) -> int:
     """The phase of the smallest cavity, of chances [phase, slice, class, y, x], where the heart is."""
-    sizes = ((chances.argmax(2) == CAVITY) * where).sum((1, 2, 3))
+    sizes = ((_likeliest(chances, 2) == CAVITY) * where).sum((1, 2, 3))
     return int(sizes.argmin())
 
 
@@ -127,7 +127,21 @@ def _look(
 
 
 def _labels(chances: torch.Tensor) -> Labels:
-    found: Labels = chances.argmax(1).to(torch.uint8).numpy()
+    found: Labels = _likeliest(chances, 1).numpy()
+    return found
+
+
+def _likeliest(chances: torch.Tensor, axis: int) -> torch.Tensor:
+    """The class of the highest chance, uint8 without the axis of classes; the first of equal ones.
+
+    Class by class: ``argmax`` along an axis that is not the innermost took a tenth of a stack's time.
+    """
+    best = chances.select(axis, 0)
+    found = torch.zeros(best.shape, dtype=torch.uint8)
+    for label in range(1, chances.shape[axis]):
+        other = chances.select(axis, label)
+        found[other > best] = label
+        best = torch.maximum(best, other)
     return found
 
 
