@@ -42,6 +42,7 @@ NAMES = (
     "cine_stacks",
     "segmentation_bad",
     "segmentation_robust",
+    "first_pass",
     "perfusion_curves",
     "perfusion_bad",
     "perfusion_truth",

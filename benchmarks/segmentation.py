@@ -53,6 +53,11 @@ def nifti(path: Path) -> NDArray[Any]:
     return np.frombuffer(content, kind, int(np.prod(shape)), start).reshape(shape[::-1])
 
 
+def side(path: Path) -> float:
+    """Of a pixel in the plane, as a gzipped NIfTI file says it [mm]: the middle one of three axes."""
+    return float(np.frombuffer(gzip.decompress(path.read_bytes())[76:92], "<f4")[2])
+
+
 def subjects() -> Iterator[Subject]:
     """All of the data folder. Raises SkippedError where there is none."""
     folder = data_file("segmentation")
