@@ -25,6 +25,7 @@ from tests.server.dicom.test_companions import CLASSES, _numbers
 from tests.server.dicom.test_outbox import filled
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.skipif(archives.ORTHANC is None, reason="Orthanc (Debian's orthanc) is not installed"),
     pytest.mark.timeout(300),
 ]

@@ -42,7 +42,7 @@ def alone(server):
     return [pixels(send(server, data)[1]) for data in (FIRST, BYTES)]
 
 
-@pytest.mark.parametrize("policy", ["refuse", "continue"])
+@pytest.mark.parametrize("policy", [pytest.param("refuse", marks=pytest.mark.slow), "continue"])
 def test_a_disk_that_runs_full_costs_no_image_and_the_peer_is_told(tmp_path, alone, policy):
     assert len(BYTES) > DISK << 20
     with served(tmp_path, spool_full=policy, spool_room=1 << 20) as (server, place):

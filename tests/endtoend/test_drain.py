@@ -51,7 +51,7 @@ def refused(address):
     return False
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
 def test_running_scans_finish_and_a_new_one_is_told_the_reason(tmp_path, number):
     with stopping(tmp_path / "state") as server:
         running = Slowly(server.address)
@@ -69,6 +69,7 @@ def test_running_scans_finish_and_a_new_one_is_told_the_reason(tmp_path, number)
         assert [each.state for each in server.records] == ["complete"]
 
 
+@pytest.mark.slow
 def test_connections_that_waited_to_be_accepted_are_told_too(tmp_path):
     """The server is held still while they connect, and finds the signal before them when it goes on."""
     with stopping(tmp_path / "state") as server:
@@ -86,6 +87,7 @@ def test_connections_that_waited_to_be_accepted_are_told_too(tmp_path):
         assert server.process.wait(15) == 0
 
 
+@pytest.mark.slow
 def test_a_scan_that_outlives_the_grace_is_told_ended_and_stays_in_the_spool(tmp_path):
     with stopping(tmp_path / "state", grace=1) as server:
         running = Slowly(server.address)

@@ -2,6 +2,8 @@
 
 import signal
 
+import pytest
+
 from tests.endtoend.scans import pixels, said, send
 from tests.endtoend.slowly import BYTES, SCAN, Slowly
 from tests.endtoend.spawn import spawned, until
@@ -32,6 +34,7 @@ CHAIN = """chain:
 """
 
 
+@pytest.mark.slow
 def test_plug_ins_that_were_changed_hold_for_the_next_scan_and_running_scans_finish(tmp_path):
     with spawned(tmp_path / "state", plugin=SITE.format(factor=1)) as server:
         running = Slowly(server.address, CHAIN)
@@ -52,6 +55,7 @@ def changed(address, one):
     return bool((send(address, said(CHAIN, SCAN))[1][0].data == one * 16).all())
 
 
+@pytest.mark.slow
 def test_plug_ins_that_cannot_be_loaded_leave_the_old_ones_in_force(tmp_path):
     with spawned(tmp_path / "state", plugin=SITE.format(factor=1)) as server:
         before = pixels(send(server.address, said(CHAIN, SCAN))[1])

@@ -34,6 +34,7 @@ def test_scans_go_on_when_the_template_dies_and_the_next_one_waits_for_another(t
         assert pixels(running.images) == alone
 
 
+@pytest.mark.slow
 def test_a_scan_that_asked_a_template_which_dies_before_it_answers_gets_its_images(tmp_path):
     """The template is held still with the request in its queue, and killed."""
     with spawned(tmp_path / "state") as server:
@@ -105,6 +106,7 @@ def test_a_scan_that_waits_for_a_worker_can_be_cancelled(tmp_path):
         assert send(server.address, BYTES)[0].error == ""
 
 
+@pytest.mark.slow
 def test_a_time_limit_holds_while_a_scan_waits_for_a_worker(tmp_path):
     with spawned(tmp_path / "state", finish=1) as server:
         assert server.ready()
