@@ -69,7 +69,7 @@ class CardiacFunction(Gadget):
 
     def _document(self, stack: Stack, scan: Scan) -> dict[str, Any]:
         from models.cardiac.function import function
-        from models.cardiac.wall import by_segment, oriented, thickening
+        from models.cardiac.wall import apex_first, by_segment, thickening
 
         values = stack.data.round().to(torch.uint8).numpy()
         found = function(
@@ -79,14 +79,18 @@ class CardiacFunction(Gadget):
             height=scan.patient_height,
             weight=scan.patient_weight,
         )
-        moments, pixel = (values[found.left.ed], values[found.left.es]), float(np.mean(stack.pixel))
-        walls, systole = (by_segment(oriented(moment), pixel, stack.up) for moment in moments)
+        diastole, systole = values[found.left.ed], values[found.left.es]
+        if apex_first(diastole):
+            diastole, systole = diastole[::-1], systole[::-1]
+        walls = by_segment(diastole, float(np.mean(stack.pixel)), stack.up)
+        beats = found.left.ed != found.left.es
+        thicker = thickening(diastole, systole, stack.up) if beats else {}
         first = stack.images[0][0].meta
         return {
             "title": "Cardiac function",
             "procedure": "function",
             "method": str(first.get("ScansideModel", "")),
-            "measurements": measurements(found, walls, thickening(walls, systole)),
+            "measurements": measurements(found, walls, thicker),
             "flags": flags(first, found, stack),
             "convention": CONVENTION,
             "phases": {"ed": found.left.ed, "es": found.left.es, "count": len(values)},
@@ -127,6 +131,9 @@ def measurements(
 
 
 def _of(side: str, one: "Ventricle") -> list[tuple[str, float | None, str, str]]:
+    """Its volumes; of one phase there is no beat."""
+    if one.ed == one.es:
+        return [(f"{side}_edv", one.edv, "ml", side)]
     return [
         (f"{side}_edv", one.edv, "ml", side),
         (f"{side}_esv", one.esv, "ml", side),

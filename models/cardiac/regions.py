@@ -6,6 +6,9 @@ from numpy.typing import NDArray
 Mask = NDArray[np.bool_]
 Regions = NDArray[np.int32]
 
+SECTORS = 24
+"""Of the circle about a cavity."""
+
 
 def regions(mask: Mask) -> Regions:
     """The number of the region of each pixel [y, x], 1 for the first; 0 outside. Neighbours share an edge."""
@@ -120,3 +123,11 @@ def centre(mask: Mask) -> tuple[float, float]:
     """Mean (y, x) of its pixels; nan where it is empty."""
     rows, columns = np.nonzero(mask)
     return (float(rows.mean()), float(columns.mean())) if len(rows) else (float("nan"), float("nan"))
+
+
+def enclosed(cavity: Mask, muscle: Mask) -> float:
+    """The part of the circumference around a cavity in which there is muscle."""
+    y0, x0 = centre(cavity)
+    rows, columns = np.nonzero(muscle)
+    sector = np.floor((np.arctan2(rows - y0, columns - x0) / (2 * np.pi) + 0.5) * SECTORS) % SECTORS
+    return len(np.unique(sector)) / SECTORS

@@ -66,7 +66,7 @@ def segment(reader: Reader, images: torch.Tensor, pixel: float) -> Segmented:
 
     Slices from base to apex or the other way round. The heart is found at phase 0, in looks at the whole
     images: it is what beats. The other phases are looked at around it, and what lies where it was goes on;
-    end-systole in as many ways as end-diastole, for the difference of both is what is measured.
+    the largest and the smallest cavity in as many ways as phase 0, for their difference is what is measured.
     """
     network, scale = reader.scores, pixel / reader.pixel
     looks = [_look(network, images[0], scale, look) for look in LOOKS]
@@ -80,19 +80,23 @@ def segment(reader: Reader, images: torch.Tensor, pixel: float) -> Segmented:
         rest = [_look(network, moment, scale, LOOKS[0]) for moment in near[1:]]
         chances = torch.stack([first[:, :, box[0], box[1]], *rest])
         worth = np.isin(heart[:, box[0], box[1]], (CAVITY, MUSCLE)).astype(np.float32)
-        es = _smallest(chances, torch.from_numpy(worth))
-        if es:
-            more = [_look(network, near[es], scale, look) for look in LOOKS[1:]]
-            chances[es] = torch.stack([chances[es], *more]).mean(0)
+        looked = {0}
+        while todo := set(_extremes(chances, worth)) - looked:
+            for phase in todo:
+                more = [_look(network, near[phase], scale, look) for look in LOOKS[1:]]
+                chances[phase] = torch.stack([chances[phase], *more]).mean(0)
+                looked.add(phase)
         for phase, mean in enumerate(steady(chances.numpy())):
             labels[phase, :, box[0], box[1]] = tidy(mean.argmax(1).astype(np.uint8), worth)
     return Segmented(labels=labels, chances=first.numpy(), disagreement=disagreement, uncertainty=each)
 
 
-def _smallest(chances: torch.Tensor, where: torch.Tensor) -> int:
-    """The phase of the smallest cavity, of chances [phase, slice, class, y, x], where the heart is."""
-    sizes = ((_likeliest(chances, 2) == CAVITY) * where).sum((1, 2, 3))
-    return int(sizes.argmin())
+def _extremes(chances: torch.Tensor, where: NDArray[np.float32]) -> tuple[int, int]:
+    """The phases of the largest and the smallest cavity, of chances [phase, slice, class, y, x], where the
+    heart is: as they are measured, with their neighbours."""
+    found = _likeliest(torch.from_numpy(steady(chances.numpy())), 2) == CAVITY
+    sizes = (found * torch.from_numpy(where)).sum((1, 2, 3))
+    return int(sizes.argmax()), int(sizes.argmin())
 
 
 def beating(images: torch.Tensor) -> NDArray[np.float32]:
@@ -101,7 +105,8 @@ def beating(images: torch.Tensor) -> NDArray[np.float32]:
     The standard deviation over the phases without that of noise, which is the median one of bright pixels:
     most of a chest keeps still.
     """
-    mean, sd = images.float().mean(0), images.float().std(0, correction=0)
+    finite = images.float().nan_to_num(0, 0, 0)
+    mean, sd = finite.mean(0), finite.std(0, correction=0)
     noise = sd[mean >= mean.mean()].median()
     change: NDArray[np.float32] = (sd.square() - noise.square()).clamp_min(0).sqrt().numpy()
     return change

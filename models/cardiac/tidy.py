@@ -6,14 +6,13 @@ Labels: 1 left cavity (papillary muscles and trabeculae within), 2 its muscle, 3
 import numpy as np
 from numpy.typing import NDArray
 
-from models.cardiac.regions import Mask, centre, filled, grown, hull, largest, shrunk
+from models.cardiac.regions import Mask, centre, enclosed, filled, grown, hull, largest, shrunk
 from models.cardiac.ventricle import CAVITY, LEAST, MUSCLE, RIGHT, left_ventricle
 
 __all__ = ["CAVITY", "LEAST", "MUSCLE", "NAMES", "RIGHT", "Labels", "enclosed", "rounded", "steady", "tidy"]
 
 NAMES = {CAVITY: "left cavity", MUSCLE: "left muscle", RIGHT: "right cavity"}
 
-SECTORS = 24
 ANGLES = 72
 BULGE = 1.2
 """How far the outline may go beyond its neighbourhood's: ellipses of 1 to 0.6 stay whole."""
@@ -79,14 +78,6 @@ def rounded(whole: Mask, cavity: Mask) -> Mask:
     beyond = away > limit[angle]
     kept[rows[~beyond], columns[~beyond]] = True
     return largest(kept | cavity, cavity)
-
-
-def enclosed(cavity: Mask, muscle: Mask) -> float:
-    """The part of the circumference around a cavity in which there is muscle."""
-    y0, x0 = centre(cavity)
-    rows, columns = np.nonzero(muscle)
-    sector = np.floor((np.arctan2(rows - y0, columns - x0) / (2 * np.pi) + 0.5) * SECTORS) % SECTORS
-    return len(np.unique(sector)) / SECTORS
 
 
 def steady(chances: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -9,9 +9,12 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from models.cardiac.regions import Mask, grown, hull, largest, regions
+from models.cardiac.regions import Mask, enclosed, filled, grown, hull, largest, regions
 
 CAVITY, MUSCLE, RIGHT = 1, 2, 3
+
+WALLED = 0.5
+"""Part of a cavity's circumference from which it has a wall of its own."""
 
 LEAST = 12
 """Pixels of a section that a search begins with."""
@@ -21,6 +24,12 @@ SMALL = 3
 
 WAY = 0.25
 """How far a section may reach beyond the one beside it, in radii of that one."""
+
+APART = 3
+"""Pixels between parts of one cavity: as thick is a papillary muscle, and no wall."""
+
+WIDER = 1.5
+"""How much larger a section may be beyond a slice without one: below an apex may lie a stomach."""
 
 Volume = NDArray[np.bool_]
 """[slice, y, x]."""
@@ -67,20 +76,38 @@ def _reach(mask: Mask, part: float, more: int = 1) -> int:
 def _chain(parts: list[list[Mask]], start: int, seed: Mask) -> Volume:
     """A section of one slice, and up and down from it what goes on where it was.
 
-    Regions of one cavity that its papillary muscles part go on together.
+    One slice without a cavity does not end it: the beat may empty the middle of a thick ventricle.
     """
     out = np.zeros((len(parts), *seed.shape), np.bool_)
     out[start] = seed
     for step in (1, -1):
-        index = start
-        while 0 <= index + step < len(parts) and out[index].any():
-            near = out[index]
+        last, index = start, start + step
+        while 0 <= index < len(parts) and abs(index - last) <= 2:
+            found = _next(parts[index], out[last])
+            if abs(index - last) == 1 or found.sum() <= WIDER * out[last].sum():
+                out[index] = found
+                last = index if found.any() else last
             index += step
-            wide = grown(near, _reach(near, WAY, 0))
-            for part in parts[index]:
-                if (part & wide).sum() >= max(SMALL, min(int(part.sum()), int(near.sum())) / 2):
-                    out[index] |= part
     return out
+
+
+def _next(parts: list[Mask], near: Mask) -> Mask:
+    """What goes on of a section: the part that shares most with it, and what papillary muscles cut off."""
+    wide, size = grown(near, _reach(near, WAY, 0)), int(near.sum())
+    shared = [int((part & wide).sum()) for part in parts]
+    going = [
+        (common, n)
+        for n, common in enumerate(shared)
+        if common >= max(SMALL, min(int(parts[n].sum()), size) / 2)
+    ]
+    if not going:
+        return np.zeros_like(near)
+    main = parts[max(going)[1]]
+    around, before, found = grown(main, APART + 1), hull(near), main.copy()
+    for _, n in going:
+        if (parts[n] & around).any() and 2 * (parts[n] & before).sum() >= parts[n].sum():
+            found |= parts[n]
+    return found
 
 
 def _value(chain: Volume, worth: NDArray[np.float32]) -> float:
@@ -98,16 +125,20 @@ def _walls(labels: NDArray[np.uint8], cavity: Volume, parts: list[list[Mask]]) -
         own = largest((labels[index] == MUSCLE) | cavity[index], cavity[index]) & ~cavity[index]
         inside = hull(cavity[index])
         others = [part for part in parts[index] if part.sum() >= LEAST and not (part & inside).any()]
-        near = [part for part in others if (grown(part) & own).any()]
+        near = [part for part in others if (grown(part) & own).any() and enclosed(part, own) >= WALLED]
         out[index] = _nearer(own, cavity[index], np.any(near, axis=0)) if near else own
+    for index in set(range(slices[0], slices[-1])) - set(slices) if slices else ():
+        beside = cavity[index - 1] | out[index - 1]
+        out[index] = largest((labels[index] == MUSCLE) & grown(beside), beside)
     if len(slices) > 1:
         areas = [int((cavity[n] | out[n]).sum()) for n in (slices[0], slices[-1])]
-        _cap(labels == MUSCLE, out, slices[-1] if areas[1] <= areas[0] else slices[0], cavity)
+        end = slices[-1] if areas[1] <= areas[0] else slices[0]
+        _cap(labels == MUSCLE, labels == CAVITY, out, end, cavity)
     return out
 
 
-def _cap(muscle: Volume, out: Volume, end: int, cavity: Volume) -> None:
-    """Go on beyond the last cavity with the muscle that lies below it."""
+def _cap(muscle: Volume, hollow: Volume, out: Volume, end: int, cavity: Volume) -> None:
+    """Go on beyond the last cavity with the muscle that lies below it; what is ``hollow`` is no apex."""
     inner = end - 1 if end and cavity[end - 1].any() else end + 1
     step, index = end - inner, end
     while 0 <= index + step < len(muscle):
@@ -115,6 +146,8 @@ def _cap(muscle: Volume, out: Volume, end: int, cavity: Volume) -> None:
         index += step
         found = largest(muscle[index] & grown(above), above)
         if found.sum() < LEAST or 2 * (found & above).sum() < found.sum():
+            return
+        if (filled(found) & hollow[index]).sum() >= SMALL:
             return
         out[index] = found
 

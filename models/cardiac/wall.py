@@ -1,7 +1,6 @@
 """Thickness of the left ventricle's wall, around it and by segment."""
 
 import math
-from collections.abc import Mapping
 
 import numpy as np
 import torch
@@ -70,41 +69,49 @@ def levels(labels: Labels) -> list[Level | None]:
     return found
 
 
-def oriented(labels: Labels) -> Labels:
-    """The stack [slice, y, x] from base to apex: the end with the larger left ventricle is the base."""
+def apex_first(labels: Labels) -> bool:
+    """Whether a stack [slice, y, x] at end-diastole goes from apex to base: to the larger left ventricle."""
     areas = [int(np.isin(each, (CAVITY, MUSCLE)).sum()) for each in labels]
     rings = [area for area in areas if area]
     half = len(rings) // 2
-    return labels[::-1] if sum(rings[:half]) < sum(rings[len(rings) - half :]) else labels
+    return sum(rings[:half]) < sum(rings[len(rings) - half :])
 
 
-def by_segment(labels: Labels, pixel: float, up: Point = (-1.0, 0.0)) -> dict[int, float]:
+def by_segment(
+    labels: Labels, pixel: float, up: Point = (-1.0, 0.0), named: list[Level | None] | None = None
+) -> dict[int, float]:
     """Mean thickness [mm] of the wall in each of the 16 segments that has some.
 
-    Labels [slice, y, x] from base to apex, ``pixel`` [mm], ``up`` (y, x): where anterior lies.
+    Labels [slice, y, x] from base to apex, ``pixel`` [mm], ``up`` (y, x): where anterior lies; ``named``:
+    the slices' levels where another moment gives them.
     """
     values: dict[int, list[float]] = {}
-    for plane, level in zip(labels, levels(labels), strict=True):
+    for plane, level in zip(labels, levels(labels) if named is None else named, strict=True):
         ends = insertions(plane, up) if level else None
         if level is None or ends is None:
             continue
         cavity, muscle = plane == CAVITY, plane == MUSCLE
         middle = centre(cavity)
-        named = segments(torch.from_numpy(muscle), middle, ends[0], ends[1], level).numpy()
+        parts = segments(torch.from_numpy(muscle), middle, ends[0], ends[1], level).numpy()
         angle = np.arange(RAYS) * (2 * np.pi / RAYS)
         for turn, thick in zip(angle, thickness(cavity, muscle), strict=True):
-            name = _along(named, middle, turn)
+            name = _along(parts, middle, turn)
             if name and thick > 0:
                 values.setdefault(name, []).append(thick * pixel)
     return {name: float(np.mean(each)) for name, each in sorted(values.items())}
 
 
-def thickening(diastole: Mapping[int, float], systole: Mapping[int, float]) -> dict[int, float]:
-    """How much thicker the wall of each segment is at end-systole [%]; segments that both moments have."""
+def thickening(diastole: Labels, systole: Labels, up: Point = (-1.0, 0.0)) -> dict[int, float]:
+    """How much thicker the wall of each segment is at end-systole [%].
+
+    Of labels [slice, y, x] from base to apex, slice by slice: end-diastole says which slices are basal, mid
+    and apical, and a slice counts where both moments have a ring.
+    """
+    pairs = zip(levels(diastole), levels(systole), strict=True)
+    both = [level if other else None for level, other in pairs]
+    before, then = (by_segment(each, 1.0, up, both) for each in (diastole, systole))
     return {
-        name: 100 * (systole[name] / thick - 1)
-        for name, thick in diastole.items()
-        if name in systole and thick > 0
+        name: 100 * (then[name] / thick - 1) for name, thick in before.items() if name in then and thick > 0
     }
 
 

@@ -8,7 +8,7 @@ import pytest
 from models.cardiac.function import curves, function, surface
 from models.cardiac.gate import judge
 from models.cardiac.tidy import CAVITY, MUSCLE, RIGHT, steady, tidy
-from models.cardiac.wall import by_segment, insertions, oriented, thickening, thickness
+from models.cardiac.wall import apex_first, by_segment, insertions, thickening, thickness
 
 Y, X = np.mgrid[:80, :80]
 
@@ -82,13 +82,32 @@ def test_the_wall_of_a_ring_is_as_thick_as_it_is():
 
 def test_thickness_is_given_for_all_sixteen_segments_whichever_end_comes_first():
     for order in (1, -1):
-        found = by_segment(oriented(stack()[::order]), 2.0)
+        labels = stack()[::order]
+        found = by_segment(labels[::-1] if apex_first(labels) else labels, 2.0)
         assert sorted(found) == list(range(1, 17))
         assert all(abs(each - 12) < 1.5 for each in found.values())
 
 
-def test_a_wall_that_grows_by_half_has_thickened_by_fifty_percent_and_lost_segments_are_left_out():
-    assert thickening({1: 8.0, 2: 10.0, 3: 9.0}, {1: 12.0, 2: 10.0, 4: 7.0}) == {1: 50.0, 2: 0.0}
+def test_a_wall_that_grows_by_half_has_thickened_by_fifty_percent():
+    diastole = np.stack([section(each, wall=6) for each in (18, 18, 17, 16, 15, 14)])
+    systole = np.stack([section(each, wall=9) for each in (15, 15, 14, 13, 12, 11)])
+    found = thickening(diastole, systole)
+    assert sorted(found) == list(range(1, 17))
+    assert all(abs(each - 50) < 20 for each in found.values())
+    assert np.mean(list(found.values())) == pytest.approx(50, abs=8)
+
+
+def test_an_apex_that_closes_or_balloons_moves_no_segment_to_another_slice():
+    """End-diastole says which slices are apical, and a slice without a ring at end-systole does not count."""
+    diastole = np.stack([section(each, wall=6) for each in (18, 18, 17, 16, 15, 14)])
+    moving = [section(each, wall=9) for each in (15, 15, 14, 13)]
+    closed = np.where(section(12, wall=9) == CAVITY, MUSCLE, section(12, wall=9)).astype(np.uint8)
+    found = thickening(diastole, np.stack([*moving, closed, closed]))
+    assert sorted(found) == list(range(1, 13))
+    still = [section(each, wall=6) for each in (20, 21)]
+    found = thickening(diastole, np.stack([*moving, *still]))
+    assert all(abs(found[name]) < 20 for name in range(13, 17))
+    assert all(abs(found[name] - 50) < 20 for name in range(1, 13))
 
 
 def test_insertions_lie_where_the_right_ventricle_meets_the_left_one():

@@ -64,3 +64,28 @@ def test_looks_are_on_pixels_of_two_sizes_so_that_a_large_heart_is_of_usual_size
 
     segment(Reader(scores=counting, pixel=1.0), shown(beat()[:1]), 2.0)
     assert seen == {(128, 128), (112, 112)}
+
+
+def test_the_phase_that_is_measured_as_end_systole_is_one_of_many_looks(monkeypatch):
+    """Looks that see a larger cavity than the first one make another phase the smallest."""
+    from models.cardiac import segment as module
+
+    looked, plain = {}, module._look
+
+    def biased(network, images, scale, look):
+        phase = round(100 * float(images.min()))
+        looked.setdefault(phase, set()).add(look)
+        found = plain(network, images, scale, look)
+        if look != LOOKS[0]:
+            wide = torch.nn.functional.max_pool2d(found[:, CAVITY][:, None], 5, 1, 2)[:, 0]
+            found = found.clone()
+            found[:, CAVITY] = 3 * wide
+        return found
+
+    monkeypatch.setattr(module, "_look", biased)
+    labels = beat((10, 8, 7, 6.6, 6.4, 6.6, 7, 9), slices=4)
+    stamped = shown(labels) + 0.01 * torch.arange(len(labels))[:, None, None, None]
+    found = segment(Reader(scores=by_brightness, pixel=2.0), stamped, 2.0)
+    volumes = (found.labels == CAVITY).sum((1, 2, 3))
+    assert len(looked[int(volumes.argmin())]) == len(LOOKS)
+    assert len(looked[int(volumes.argmax())]) == len(LOOKS)

@@ -110,3 +110,35 @@ def test_a_cavity_that_its_papillary_muscles_part_stays_one():
     parted = heart.copy()
     parted[1, 31:34][heart[1, 31:34] == CAVITY] = MUSCLE
     assert (tidy(parted) == heart).mean() > 0.999  # corners of a circle of pixels
+
+
+def test_a_slice_that_the_beat_empties_does_not_end_the_ventricle():
+    heart = np.stack([ventricle(radius) for radius in (12, 10, 8, 0, 6, 5)])
+    heart[3] = np.where(disc(9), MUSCLE, 0)
+    np.testing.assert_array_equal(tidy(heart), heart)
+
+
+def test_cavities_beyond_two_slices_without_one_are_no_muscle():
+    heart = np.stack([ventricle(radius) for radius in (12, 10, 0, 0, 8, 6)])
+    heart[2:4] = np.where(disc(12), MUSCLE, 0)
+    found = tidy(heart)
+    assert not ((found[4:] == MUSCLE) & (heart[4:] == CAVITY)).any()
+
+
+def test_a_stray_piece_beside_the_wall_takes_neither_cavity_nor_wall():
+    heart = np.stack([ventricle(radius) for radius in (14, 14, 13, 11, 7, 5)])
+    for index, radius in ((0, 14), (4, 7)):
+        away = np.zeros((64, 64), np.bool_)
+        away[30:35, 32 + radius + 5 : 32 + radius + 9] = True
+        stray = heart.copy()
+        stray[index][away & (heart[index] == 0)] = CAVITY
+        np.testing.assert_array_equal(tidy(stray), heart)
+
+
+def test_pixels_that_are_no_numbers_take_the_beat_from_no_other():
+    images = torch.rand(6, 3, 32, 32)
+    whole = beating(images)
+    images[0, 0, 0, 0], images[1, 1, 0, 0] = float("nan"), float("inf")
+    found = beating(images)
+    assert np.isfinite(found).all()
+    np.testing.assert_allclose(found[2, 5:], whole[2, 5:], atol=0.05)
