@@ -210,8 +210,7 @@ class Reconstruction:
             if said := coils.keep(item, self._scan, self._store):
                 self._tell(said.text, said.level)
         elif isinstance(item, KeptFlow):
-            if said := flow.keep(item, self._scan, self._store) if self._store else None:
-                self._tell(said.text, said.level)
+            self._keep_flow(item)
         elif isinstance(item, NoiseMeasurement) and self._store:
             if said := keep(item, self._scan, self._store):
                 self._tell(said.text, said.level)
@@ -219,6 +218,15 @@ class Reconstruction:
             self._reply(encode.waveform(item))
         else:
             self.outcome.dropped[type(item).__name__] += len(item.head) if isinstance(item, Readouts) else 1
+
+    def _keep_flow(self, item: KeptFlow) -> None:
+        """For a later scan; this one's report does not hang on it."""
+        try:
+            said = flow.keep(item, self._scan, self._store) if self._store else None
+        except ScansideError as error:
+            said = Text(text=str(error), level="warning")
+        if said:
+            self._tell(said.text, said.level)
 
     def _tell(self, text: str, level: str) -> None:
         """Say it on the console and in the log, without the header's identifiers, which a gadget may know."""

@@ -64,7 +64,8 @@ class CompressCoils(Gadget):
 
     def joined(self, before: Gadget) -> Gadget | None:
         """Behind Prewhiten: its matrix and that of the combinations become one, of as few rows."""
-        if isinstance(before, Prewhiten) and not self.geometric:
+        plain = type(before) is Prewhiten and type(self) is CompressCoils  # a subclass may do something else
+        if isinstance(before, Prewhiten) and plain and not self.geometric:
             return _PrewhitenAndCompressCoils(whiten=before, compress=self)
         return None
 

@@ -1,8 +1,9 @@
 """Blood flow between scans: kept at the end of one, put before the first item of another of its patient.
 
 Another patient's flow must never be used. What is kept is found by the patient id, which is not enough: sites
-that hide their patients send one id for all. So one more identifier has to agree, and flow is refused by name
-where none does, where anything else that both headers say differs, or where the exams are too far apart.
+that hide their patients send one id for all, and one name. So the study has to be the same; where not both
+headers name one, patient name, birth date and day. It is refused by name where they are not, where anything
+else that both headers say differs, or where the exams are too far apart.
 """
 
 import logging
@@ -39,14 +40,11 @@ TOLD = {
     "born": ("birth_date", "is of somebody born on another day"),
     "named": ("patient_name", "is of somebody with another name"),
     "sex": ("sex", "is of somebody of another sex"),
-    "study": ("study_uid", ""),
+    "study": ("study_uid", "is of another study"),
 }
 """What is kept as a pseudonym, the attribute that it is, and what it means when two differ."""
 
-ENOUGH = ("born", "named", "study")
-"""One of these has to agree beside the patient id."""
-
-WORDS = ("state", "model", *TOLD, "flags")
+WORDS = ("state", "model", "conversion", *TOLD, "flags")
 
 
 def before(scan: Scan, store: Store) -> list[KeptFlow]:
@@ -88,6 +86,7 @@ def keep(flow: KeptFlow, scan: Scan, store: Store) -> Text | None:
         "day": np.array(_day(about.study_date), np.int64),
         "state": np.array([flow.state], np.str_),
         "model": np.array([flow.model], np.str_),
+        "conversion": np.array([flow.conversion], np.str_),
         **{word: np.array([store.name(getattr(about, told))], np.str_) for word, (told, _) in TOLD.items()},
         "flags": np.array(flow.flags, np.str_),
     }
@@ -109,12 +108,15 @@ def _against(scan: Scan, store: Store, found: Found, kept: KeptFlow) -> list[str
     if not found.same_device:
         said.append(f"the {kept.state} scan is of another scanner")
     for word, (_, meaning) in TOLD.items():
-        if meaning and theirs[word] and ours[word] and theirs[word] != ours[word]:
+        if theirs[word] and ours[word] and theirs[word] != ours[word]:
             said.append(f"the {kept.state} scan under this patient id {meaning}")
-    if not any(theirs[word] and theirs[word] == ours[word] for word in ENOUGH):
+    same = {word for word in TOLD if theirs[word] and theirs[word] == ours[word]}
+    named = about.patient_name != about.patient_id and len(about.birth_date) == len("YYYYMMDD")
+    dated = min(int(found.arrays["day"]), _day(about.study_date)) > 0
+    if "study" not in same and not ({"born", "named"} <= same and named and dated):
         said.append(
-            f"the {kept.state} scan has no more than the patient id in common with this one,"
-            " expected name, birth date or study too"
+            f"nothing says that the {kept.state} scan under this patient id is the same patient's: expected"
+            " the same study, or name, birth date and day of the study in both headers"
         )
     if kept.hours > HOURS:
         said.append(f"the {kept.state} scan is {kept.hours:.0f} h old, expected at most {HOURS:g}")
@@ -151,7 +153,7 @@ def _kept(arrays: Mapping[str, NDArray[Any]], origin: str, hours: float) -> Kept
     worded = all(arrays[n].ndim == 1 and (arrays[n].dtype.kind == "U" or not arrays[n].size) for n in WORDS)
     if not (formed and worded and all(arrays[name].size == 1 for name in WORDS[:-1])):
         return None
-    state, model = (str(arrays[name][0]) for name in ("state", "model"))
+    state, model, conversion = (str(arrays[name][0]) for name in ("state", "model", "conversion"))
     mbf, sd = arrays["mbf"], arrays["sd"]
     finite = mbf[np.isfinite(mbf)]
     if state not in OTHER or not len(finite) or (finite < 0).any() or np.isinf(mbf).any():
@@ -159,6 +161,7 @@ def _kept(arrays: Mapping[str, NDArray[Any]], origin: str, hours: float) -> Kept
     return KeptFlow(
         state=state,
         model=model,
+        conversion=conversion,
         haematocrit=float(arrays["haematocrit"]),
         mbf=tuple(map(float, mbf)),
         sd=tuple(map(float, sd)),

@@ -59,7 +59,7 @@ def _converted(item: FirstPass, frames: Frames, form: Form) -> FirstPass:
     if reason := _swapped(signals, densities):
         return replace(item, refusals=(*item.refusals, reason))
     found = arterial(signals, densities, frames.times, item.protocol, form)
-    return replace(item, arterial=found, refusals=(*item.refusals, *found.reasons))
+    return replace(item, arterial=found, conversion=form, refusals=(*item.refusals, *found.reasons))
 
 
 def _swapped(signals: torch.Tensor, densities: torch.Tensor) -> str:

@@ -44,6 +44,14 @@ class _Reader:
             return 1.0
         return found
 
+    def known(self, name: str, scale: float, other: float) -> float:
+        """The same, but 0 stands for unknown, as consoles write it: then ``other``."""
+        return (
+            other
+            if str(self._scan.parameters.get(name, "")).strip() in ("0", "0.0")
+            else (self.number(name, scale, other))
+        )
+
 
 def read(scan: Scan, muscle_pulse: int, arterial_pulse: int) -> Found:
     """The protocol of a scan, given how many pulses come before the centre of k-space.
@@ -128,9 +136,9 @@ def _tissue(scan: Scan, reader: _Reader) -> dict[str, float]:
         "t1_blood": reader.number("BloodT1", 1e-3, blood),
         "t1_muscle": reader.number("MyocardiumT1", 1e-3, muscle),
         "relaxivity": reader.number("RelaxivityR1", 1.0, RELAXIVITY[field]),
-        "t2_blood": reader.number("BloodT2", 1e-3, blood_t2),
-        "t2_muscle": reader.number("MyocardiumT2", 1e-3, muscle_t2),
-        "relaxivity_t2": reader.number("RelaxivityR2", 1.0, RELAXIVITY_T2[field]),
+        "t2_blood": reader.known("BloodT2", 1e-3, blood_t2),
+        "t2_muscle": reader.known("MyocardiumT2", 1e-3, muscle_t2),
+        "relaxivity_t2": reader.known("RelaxivityR2", 1.0, RELAXIVITY_T2[field]),
     }
 
 

@@ -101,6 +101,9 @@ class FirstPass:
 
     arterial: Arterial | None = None
     model: str = ""
+    conversion: str = ""
+    """What the look-up tables of blood and of muscle were made of, as ``closed/bloch``."""
+
     refusals: tuple[str, ...] = ()
     """Why no flow can be given."""
 

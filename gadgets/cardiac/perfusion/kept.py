@@ -15,6 +15,9 @@ class KeptFlow:
     """``stress`` or ``rest``."""
 
     model: str = ""
+    conversion: str = ""
+    """What the look-up tables of blood and of muscle were made of."""
+
     haematocrit: float = math.nan
     mbf: tuple[float, ...] = ()
     """Of the segments 1 to 16 [ml/min/g], not-a-number where there is none."""

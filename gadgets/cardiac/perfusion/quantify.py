@@ -63,8 +63,10 @@ class QuantifyFlow(Gadget):
                 done = self._slice(held, item.arterial, ready)
                 yield from _images(done)
                 slices.append(done)
-            flags = (*item.flags, *gathered(against), *self._judged(slices))
-            yield replace(item, slices=tuple(slices), flags=flags, model=self.model)
+            forms = f"{item.conversion}/{self.conversion}"
+            own = () if forms == "closed/closed" else (f"concentration of blood/muscle: {forms} form",)
+            flags = (*item.flags, *gathered(against), *self._judged(slices), *own)
+            yield replace(item, slices=tuple(slices), flags=flags, model=self.model, conversion=forms)
 
     def _slice(self, one: Slice, arterial: Arterial, ready: Kinetics) -> Slice:
         if one.gadolinium is None or one.segments is None or one.heart is None or one.inner is None:

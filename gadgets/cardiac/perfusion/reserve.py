@@ -31,6 +31,8 @@ class Reserve:
 
     sd: dict[int, float] = field(default_factory=dict)
     whole: float = math.nan
+    """Of all of the muscle, where both scans have flow in the same segments."""
+
     refusals: tuple[str, ...] = ()
 
     @property
@@ -44,12 +46,15 @@ class Reserve:
 def left_behind(item: FirstPass, whole: float) -> KeptFlow | None:
     """What a first pass leaves for a later one; None where no flow was given or nobody knows its state.
 
+    None, too, where two slices have the same segments (more than three slices): one would stand for both.
+
     ``whole``: flow of all of the muscle [ml/min/g].
     """
     state = state_of(item.state)
-    sectors = {name: flow for one in item.slices for name, flow in one.sectors.items()}
-    if item.refusals or not sectors or not state:
+    names = [name for one in item.slices for name in one.sectors]
+    if item.refusals or not names or not state or len(set(names)) < len(names):
         return None
+    sectors = {name: flow for one in item.slices for name, flow in one.sectors.items()}
 
     def values(name: str) -> tuple[float, ...]:
         return tuple(float(getattr(sectors[n], name)) if n in sectors else math.nan for n in range(1, 17))
@@ -57,6 +62,7 @@ def left_behind(item: FirstPass, whole: float) -> KeptFlow | None:
     return KeptFlow(
         state=state,
         model=item.model,
+        conversion=item.conversion,
         haematocrit=item.haematocrit,
         mbf=values("mbf"),
         sd=values("mbf_sd"),
@@ -70,7 +76,7 @@ def reserve(own: KeptFlow | None, others: Iterable[KeptFlow]) -> Reserve | None:
     other = next((each for each in others if own is not None and each.state == OTHER[own.state]), None)
     if own is None or other is None:
         return None
-    if against := (*other.refusals, *_against(own, other)):
+    if against := other.refusals or _against(own, other):
         return Reserve(kept=other, refusals=against)
     stress, rest = (own, other) if own.state == "stress" else (other, own)
     ratio, sd = {}, {}
@@ -80,13 +86,18 @@ def reserve(own: KeptFlow | None, others: Iterable[KeptFlow]) -> Reserve | None:
             sd[at + 1] = high / low * math.hypot(stress.sd[at] / max(high, LEAST), rest.sd[at] / low)
     if not ratio:
         return Reserve(kept=other, refusals=(f"no segment has flow in both scans and {LEAST} at rest",))
-    whole = stress.whole / rest.whole if rest.whole >= LEAST else math.nan
+    same = all(math.isfinite(one) == math.isfinite(two) for one, two in zip(own.mbf, other.mbf, strict=True))
+    whole = stress.whole / rest.whole if same and rest.whole >= LEAST else math.nan
     return Reserve(kept=other, ratio=ratio, sd=sd, whole=whole)
 
 
-def _against(own: KeptFlow, other: KeptFlow) -> list[str]:
+def _against(own: KeptFlow, other: KeptFlow) -> tuple[str, ...]:
     """Why two scans have no ratio, though they are one patient's."""
     said = []
+    if own.conversion != other.conversion:
+        said.append(
+            f"the {other.state} scan was converted by the {other.conversion} form, this by {own.conversion}"
+        )
     if own.model != other.model:
         said.append(
             f"the {other.state} scan was fitted by {other.model.upper()}, this by {own.model.upper()}"
@@ -95,7 +106,7 @@ def _against(own: KeptFlow, other: KeptFlow) -> list[str]:
         said.append(
             f"the {other.state} scan has haematocrit {other.haematocrit:.2f}, this {own.haematocrit:.2f}"
         )
-    return said
+    return tuple(said)
 
 
 def painted(one: Slice, ratio: dict[int, float]) -> torch.Tensor:

@@ -26,7 +26,11 @@ def test_the_reserve_is_stress_over_rest_whichever_came_first(first):
     found = reserve(own, [other])
     assert found.refusals == ()
     assert found.ratio == {1: 3.0, 2: 2.0}
-    assert found.whole == 3.0
+    assert math.isnan(found.whole)  # a mean over segments that the other scan does not have is no ratio's
+
+
+def test_the_reserve_of_the_whole_is_of_the_same_segments():
+    assert reserve(kept("stress", (3.0, 1.0)), [kept("rest", (1.0, 0.5))]).whole == 3.0
 
 
 def test_its_error_is_that_of_both_flows_as_drawn_numbers_have_it():
@@ -55,6 +59,7 @@ def test_a_scar_at_rest_has_no_ratio():
         ({"model": "fermi"}, "fitted by FERMI, this by BTEX"),
         ({"haematocrit": 0.35}, "haematocrit 0.35, this 0.42"),
         ({"haematocrit": NONE}, "haematocrit nan"),
+        ({"conversion": "closed/bloch"}, "converted by the closed/bloch form"),
         ({"refusals": ("of somebody else",)}, "of somebody else"),
     ],
 )
@@ -67,3 +72,8 @@ def test_what_does_not_go_together_is_refused_by_name(change, reason):
 def test_the_flags_of_the_other_scan_stand_with_the_ratio():
     found = reserve(kept("stress", (3.0,)), [kept("rest", (1.0,), flags=("poor fit in segments 3",))])
     assert found.flags == ("rest scan: poor fit in segments 3",)
+
+
+def test_what_is_not_to_be_used_has_no_other_reason():
+    found = reserve(kept("stress", (3.0,)), [KeptFlow(state="rest", refusals=("30 h old",))])
+    assert found.refusals == ("30 h old",)

@@ -164,3 +164,16 @@ def test_joined_with_prewhitening_it_gives_what_both_give(signal):
 def test_geometric_channels_and_other_neighbours_stay_two():
     assert CompressCoils(geometric=True).joined(Prewhiten()) is None
     assert CompressCoils().joined(CompressCoils()) is None
+
+
+def test_a_site_s_own_prewhitening_or_compression_is_never_joined():
+    """The joined gadget would not run what a subclass does."""
+
+    class Own(Prewhiten):
+        """Does something else."""
+
+    class Another(CompressCoils):
+        """So does this."""
+
+    assert CompressCoils().joined(Own()) is None
+    assert Another().joined(Prewhiten()) is None

@@ -97,8 +97,11 @@ def test_what_belongs_to_nobody_is_not_kept_and_says_so(store):
         (scan(born="1961-01-31"), 0.5, "born on another day"),
         (scan(name="ROE^RICHARD"), 0.5, "somebody with another name"),
         (scan(sex="M"), 0.5, "of another sex"),
-        (scan(born="", name="", study=""), 0.5, "no more than the patient id in common"),
-        (scan(born="", name="", study="1.2.4"), 0.5, "no more than the patient id in common"),
+        (scan(study="1.2.4"), 0.5, "of another study"),
+        (scan(born="", name="", study=""), 0.5, "nothing says"),
+        (scan(name="", study=""), 0.5, "nothing says"),
+        (scan(born="", study=""), 0.5, "nothing says"),
+        (scan(day="", study=""), 0.5, "nothing says"),
         (scan(device="SN-2"), 0.5, "of another scanner"),
         (scan(), 30.0, "30 h old, expected at most 24"),
         (scan(day="2026-12-24"), 0.5, "28 days from this one"),
@@ -114,13 +117,20 @@ def test_what_may_be_anothers_is_refused_by_name_and_without_a_number(store, own
 
 @pytest.mark.parametrize(
     "own",
-    [scan(name="", day="", device="", sex=""), scan(born="", study="1.2.4"), scan(born="", name="")],
-    ids=["birth date alone", "name, in another study", "study alone"],
+    [scan(name="", born="", day="", device="", sex=""), scan(study="")],
+    ids=["study", "name, birth date and day"],
 )
-def test_one_more_identifier_that_agrees_is_enough(store, own):
+def test_the_same_study_is_enough_or_name_birth_date_and_day(store, own):
     keep(REST, scan("rest"), store)
     (found,) = before(own, store)
     assert found.refusals == ()
+
+
+def test_a_site_that_hides_its_patients_behind_one_name_gets_no_reserve(store):
+    hidden = {"patient": "ANON", "name": "ANON", "born": "1900-01-01", "study": ""}
+    keep(REST, scan("rest", **hidden), store)
+    (found,) = before(scan(**hidden), store)
+    assert "nothing says" in found.refusals[0]
 
 
 def test_what_expired_is_not_found(store):
