@@ -5,7 +5,8 @@ import ssl
 from collections.abc import Sequence
 from typing import Any
 
-from pynetdicom import AE
+from pynetdicom import AE, evt
+from pynetdicom.pdu import A_ASSOCIATE_RJ
 
 from server.dicom.destination import Archive, Worklist
 from server.dicom.verdict import Verdict
@@ -18,12 +19,15 @@ TIMEOUT = 30.0
 PATIENCE = 10.0
 """Seconds that a connection may take."""
 
+PERMANENT = 1
+"""Result of a refusal after which the same request will be refused again (PS3.8, 9.3.4)."""
+
 
 def associate(
     other: Archive | Worklist,
     classes: Sequence[str],
     timeout: float = TIMEOUT,
-    **options: Any,  # noqa: ANN401
+    evt_handlers: Sequence[Any] = (),
 ) -> tuple[Any, Verdict]:
     """An association for these SOP classes, or None and why not."""
     where = f"{other.host}:{other.port}"
@@ -40,15 +44,25 @@ def associate(
     entity.connection_timeout = min(PATIENCE, timeout)
     for each in classes:
         entity.add_requested_context(each)
-    link = entity.associate(other.host, other.port, ae_title=other.title, tls_args=tls, **options)
+    refusals: list[A_ASSOCIATE_RJ] = []
+    handlers = [*evt_handlers, (evt.EVT_PDU_RECV, _refusals, [refusals])]
+    link = entity.associate(other.host, other.port, ae_title=other.title, tls_args=tls, evt_handlers=handlers)
     if link.is_established:
         return link, Verdict("sent", "")
-    if link.is_rejected:
-        answer = link.acceptor.primitive
-        permanent = getattr(answer, "result", 2) == 1
-        reason = f"association rejected: {getattr(answer, 'reason_str', '') or 'no reason'}"
-        return None, Verdict("failed" if permanent else "later", reason)
+    if refusals:
+        reason = f"association rejected: {refusals[0].reason_str or 'no reason'}"
+        return None, Verdict("failed" if refusals[0].result == PERMANENT else "later", reason)
     return None, Verdict("later", f"{where} aborts the association")
+
+
+def _refusals(event: evt.Event, found: list[A_ASSOCIATE_RJ]) -> None:
+    """Keep a refusal as it comes in.
+
+    pynetdicom 3.0 asks whether it is still connected before it looks for an answer: a refusal that is
+    already in, and with it the end of the connection, it calls an abort.
+    """
+    if isinstance(event.pdu, A_ASSOCIATE_RJ):
+        found.append(event.pdu)
 
 
 def context(other: Archive | Worklist) -> ssl.SSLContext:
