@@ -9,6 +9,8 @@ from torch import nn
 
 from models.errors import ModelError
 from models.forms import Inputs
+from models.nets.folded import Folded
+from models.nets.segmenter import Segmenter
 
 
 class Torch:
@@ -17,7 +19,7 @@ class Torch:
     name, precision = "torch", "fp32"
 
     def __init__(self, network: nn.Module) -> None:
-        self._network = network
+        self._network = _quick(network)
 
     def infer(self, inputs: Inputs) -> torch.Tensor:
         """The image [batch, 2, y, x]."""
@@ -81,6 +83,11 @@ class Graphs:
         with torch.cuda.graph(graph):
             image: torch.Tensor = self._network(*fixed)
         return graph, fixed, image
+
+
+def _quick(network: nn.Module) -> nn.Module:
+    """The network in the form that is quickest on a processor."""
+    return Folded(network) if isinstance(network, Segmenter) and not network.training else network
 
 
 def _on_gpu(network: nn.Module, name: str) -> nn.Module:
