@@ -123,7 +123,7 @@ class Reconstruction:
         self._profile, self._reply, self._done = assignment.profile, reply, done
         chain = build(steps)
         self._images = any(issubclass(Image, gadget.signature()[1]) for gadget in flat(chain))
-        self._line = Line(chain, scan)
+        self._line = Line(chain, scan, cores=torch.get_num_threads())
         self._labels = Labels(scan)
         self._hidden = identifiers(assignment.header)
         self.outcome = Outcome()

@@ -23,15 +23,21 @@ class Channel(Generic[T]):
     An item larger than the budget is handed over only when the receiver waits for it: the buffers of whole
     images do not pile up between gadgets, and the sender can still make the next one meanwhile.
 
+    ``waits`` is called whenever the receiver has nothing to do.
+
     The sender ends it with ``finish`` (nothing more will come) or ``fail`` (nothing more can come); the
     receiver may ``abandon`` it. Items that were put before a failure are still delivered, in order.
     """
 
     def __init__(
-        self, depth: int = 64, budget: int = 1 << 21, size: Callable[[T], int] = lambda _: 0
+        self,
+        depth: int = 64,
+        budget: int = 1 << 21,
+        size: Callable[[T], int] = lambda _: 0,
+        waits: Callable[[], None] = lambda: None,
     ) -> None:
         self._items: deque[tuple[T, int]] = deque()
-        self._depth, self._budget, self._size = depth, budget, size
+        self._depth, self._budget, self._size, self._waits = depth, budget, size, waits
         self._bytes = 0
         self._done = self._gone = self._waiting = False
         self._error: BaseException | None = None
@@ -39,6 +45,11 @@ class Channel(Generic[T]):
 
     def __len__(self) -> int:
         return len(self._items)
+
+    @property
+    def idle(self) -> bool:
+        """The receiver waits, and nothing is there; or it is gone."""
+        return self._gone or (self._waiting and not self._items)
 
     def put(self, item: T) -> None:
         """Hand an item over, waiting for room.
@@ -71,6 +82,8 @@ class Channel(Generic[T]):
         with self._turn:
             self._waiting = True
             self._turn.notify_all()
+            if not self._items:
+                self._waits()
             self._turn.wait_for(lambda: self._items or self._done or self._gone)
             self._waiting = False
             if self._items:
@@ -103,3 +116,4 @@ class Channel(Generic[T]):
             self._items.clear()
             self._bytes = 0
             self._turn.notify_all()
+            self._waits()

@@ -16,27 +16,35 @@ from gadgets.scan import Scan
 from server.engine.branches import Fan, Merge
 from server.engine.channel import Channel, Closed
 from server.engine.meter import Meter, Stats
+from server.engine.turns import FEW, Turns
 
 
 class Line:
     """A chain at work between its ``inlet`` and its ``outlet``.
 
     A gadget that raises fails the channel behind it and abandons the one before it, so that every other
-    gadget of the line leaves its loop without flushing; ``failure`` is the first error.
+    gadget of the line leaves its loop without flushing; ``failure`` is the first error. On few ``cores`` the
+    threads at its end go first until it has given its first item, where it has no branches.
     """
 
-    def __init__(self, chain: Sequence[AnyGadget], scan: Scan) -> None:
+    def __init__(self, chain: Sequence[AnyGadget], scan: Scan, cores: int = FEW + 1) -> None:
         self.failure: BaseException | None = None
         self._lock = threading.Lock()
         self._meters: list[Meter] = []
         self._threads: list[threading.Thread] = []
-        self.inlet: Channel[Any] = Channel(size=weight)
+        straight = not any(isinstance(each, Parallel) for each in chain)
+        self._turns = Turns(cores if straight else FEW + 1)
+        self.inlet: Channel[Any] = self._channel()
         self.outlet = self._lay(chain, scan, self.inlet)
+        self._turns.among(list(dict.fromkeys(meter.inlet for meter in self._meters)))
+
+    def _channel(self) -> Channel[Any]:
+        return Channel(size=weight, waits=self._turns.look)
 
     def _lay(self, chain: Sequence[AnyGadget], scan: Scan, inlet: Channel[Any]) -> Channel[Any]:
         """Make what a chain needs behind its inlet; where it ends."""
         for riders, each in _stages(chain):
-            outlet: Channel[Any] = Channel(size=weight)
+            outlet = self._channel()
             if isinstance(each, Parallel):
                 self._fork(each, scan, inlet, outlet)
             else:
@@ -49,7 +57,7 @@ class Line:
 
     def _fork(self, fork: Parallel, scan: Scan, inlet: Channel[Any], outlet: Channel[Any]) -> None:
         branches = list(fork.branches.values())
-        inlets: list[Channel[Any]] = [Channel(size=weight) for _ in branches]
+        inlets = [self._channel() for _ in branches]
         ends = [self._lay(branch, scan, own) for branch, own in zip(branches, inlets, strict=True)]
         fan = Fan(branches, inlets, self._record)
         merge = Merge(fan, inlets, ends, outlet)
@@ -80,11 +88,12 @@ class Line:
         self, riders: list["_Rider"], gadget: Gadget, scan: Scan, meter: Meter, outlet: Channel[Any]
     ) -> None:
         try:
-            with closing(_results(riders, gadget, scan, meter, outlet)) as results:
+            with closing(_results(riders, gadget, scan, meter, outlet, self._turns)) as results:
                 meter.enter()
                 for result in results:
                     meter.leave()
                     meter.items += 1
+                    self._turns.gives(meter.inlet)
                     outlet.put(result)
                     del result
                     meter.enter()
@@ -152,7 +161,7 @@ class _Rider:
 
 
 def _results(
-    riders: list[_Rider], gadget: Gadget, scan: Scan, meter: Meter, outlet: Channel[Any]
+    riders: list[_Rider], gadget: Gadget, scan: Scan, meter: Meter, outlet: Channel[Any], turns: Turns
 ) -> Generator[Any, None, None]:
     taken, _ = gadget.signature()
     seen = 0
@@ -160,6 +169,7 @@ def _results(
     def mine() -> Iterator[Any]:
         nonlocal seen
         meter.leave()
+        turns.wait(meter.inlet)
         for item in meter.inlet:
             for rider in riders:
                 item = rider.carry(item, scan)
@@ -173,6 +183,7 @@ def _results(
             else:
                 outlet.put(item)
                 del item
+            turns.wait(meter.inlet)
         meter.enter()
 
     try:
