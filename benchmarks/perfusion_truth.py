@@ -4,8 +4,9 @@ SCANSIDE_PATIENTS (2; 40 are asked for) people of random shape, flow and breathi
 tissue by BTEX at two contrast-to-noise ratios, by a partial differential equation with diffusion and a
 dispersed bolus at the lower one, and some by two compartments. Flow is compared sector by sector, with
 the masks that the chain finds, with those by arrival times alone, and with the true ones. SCANSIDE_JOBS
-processes share the work; after SCANSIDE_SECONDS no further scan is begun. Rows of all sectors and a
-Bland-Altman picture go to SCANSIDE_RESULTS (``benchmarks/results``).
+processes share the work, all people by the first generator before any by the next; after SCANSIDE_SECONDS
+what is not finished is left out. Rows of all sectors and a Bland-Altman picture go to SCANSIDE_RESULTS
+(``benchmarks/results``).
 """
 
 import json
@@ -13,8 +14,8 @@ import math
 import os
 import time
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
+from multiprocessing import TimeoutError as Late
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -69,17 +70,23 @@ def run() -> Iterator[Figure]:
 
 
 def everyone(deadline: float) -> dict[str, list[Row]]:
-    """Rows of sectors, slices and patients; kept in a file after each person."""
+    """Rows of sectors, slices and patients; kept in a file whenever a person's scans are through."""
     rows: dict[str, list[Row]] = {"sectors": [], "slices": [], "patients": []}
     seeds = range(FIRST, FIRST + PATIENTS)
-    with ProcessPoolExecutor(JOBS, mp_context=get_context("spawn"), initializer=_alone) as pool:
-        for found in pool.map(_person, seeds, [deadline] * len(seeds)):
+    work = [(seed, generator, cnrs) for generator, cnrs, every in CASES for seed in seeds[::every]]
+    with get_context("spawn").Pool(JOBS, initializer=_alone) as pool:
+        through = pool.imap_unordered(_scans, work)
+        for _ in work:
+            try:
+                found = through.next(None if deadline == math.inf else max(0.0, deadline - time.time()))
+            except Late:
+                break
             for one in found:
                 rows["sectors"] += one["sectors"]
                 rows["slices"] += one["slices"]
                 rows["patients"].append(one["patient"])
             (RESULTS / "perfusion_truth.json").write_text(json.dumps(rows) + "\n")
-    return rows
+    return {kind: sorted(each, key=lambda row: (row["seed"], row["cnr"])) for kind, each in rows.items()}
 
 
 def _alone() -> None:
@@ -88,19 +95,14 @@ def _alone() -> None:
     torch.set_num_threads(1)
 
 
-def _person(seed: int, deadline: float) -> list[Row]:
-    """All scans of one person; fewer, or none, when it is too late to begin."""
+def _scans(work: tuple[int, str, tuple[float, ...]]) -> list[Row]:
+    """A person's scans by one generator."""
     import warnings
 
     from benchmarks.perfusion_patient import patient
 
     warnings.simplefilter("ignore")
-    scenes: dict[int, Any] = {}
-    found: list[Row] = []
-    for generator, cnrs, every in CASES:
-        if time.time() < deadline and seed % every == 0:
-            found += [asdict(each) for each in patient(seed, generator, cnrs, scenes)]
-    return found
+    return [asdict(each) for each in patient(*work, {})]
 
 
 def _case(generator: str, cnr: float, rows: dict[str, list[Row]]) -> Iterator[Figure]:
