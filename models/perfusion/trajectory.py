@@ -13,7 +13,7 @@ LAGS = (1, 2, 3, 5, 8, 13, 21)
 """How far apart two frames are that are compared."""
 
 BAND = (1.0, 4.0)
-"""Blur of what is compared, and of what is taken from it first [pixel]: brightness is not compared, edges are."""
+"""Blur of what is compared, and of what is taken from it first [pixel]: what is left are edges."""
 
 REACH = 16
 """Between two frames nothing is looked for beyond this [pixel]; nor beyond a quarter of the image."""

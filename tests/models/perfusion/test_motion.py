@@ -79,7 +79,7 @@ def near(shift):
 
 
 def test_a_breath_let_go_before_the_blood_is_bright_is_found():
-    """The heart stays at one place until the bolus comes, then at another: a pattern over time like contrast."""
+    """The heart is at one place until the bolus comes, then at another: a pattern like contrast."""
     truth = torch.where(torch.arange(FRAMES) < 13, 10.0, 0.0)
     found = register(chest(truth), None).displacement.mean((2, 3))[:, 0]
     assert (found[:10].mean() - found[20:].mean() - 10).abs() < 1.0
