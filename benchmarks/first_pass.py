@@ -16,7 +16,7 @@ import torch
 from benchmarks.figures import Figure, data_file, of
 from benchmarks.segmentation import dice, nifti, side
 from gadgets.cardiac.perfusion.segment import Network, classical
-from models.perfusion.motion import Flow, lucas_kanade, register, total_variation, warp
+from models.perfusion.motion import Flow, Moved, lucas_kanade, register, total_variation, warp
 from models.perfusion.muscle import Heart
 from models.perfusion.pools import find_pools, heart_center
 from models.perfusion.regions import box_around
@@ -82,14 +82,15 @@ def run() -> Iterator[Figure]:
         moved = {}
         for name, flow in ENGINES.items():
             begin = time.process_time()
-            moved[name] = register(one.frames, flow).displacement
+            moved[name] = register(one.frames, flow)
             seconds[name].append(time.process_time() - begin)
-        kept = {"as acquired": torch.zeros_like(moved["rigid"]), **moved}
-        own = {name: agreement(one, way) for name, way in kept.items()}
+        ways = {name: each.displacement for name, each in moved.items()}
+        still_ones = {"as acquired": torch.zeros_like(ways["rigid"])}
+        own = {name: agreement(one, way) for name, way in (still_ones | ways).items()}
         for name, values in own.items():
             still[name].append(float(np.mean(values)))
-        registered = warp(one.frames, moved["tvl1"], "bicubic")
-        truth = consensus(one, moved["tvl1"])
+        registered = warp(one.frames, ways["tvl1"], "bicubic")
+        truth = consensus(one, ways["tvl1"])
         pools = find_pools(registered, one.times, one.pixel)
         blood.append(pools)
         hearts = {
@@ -103,8 +104,8 @@ def run() -> Iterator[Figure]:
             name=f"{one.name}: Dice of muscle between frames, as acquired and by tvl1",
             value=still["tvl1"][-1],
             note=f"{still['as acquired'][-1]:.3f}, worst frame {min(own['as acquired']):.2f} ->"
-            f" {min(own['tvl1']):.2f}; muscle, LV by network {_two(found['network'][-1])}, by arrival times"
-            f" {_two(found['arrival times'][-1])}; "
+            f" {min(own['tvl1']):.2f}; {_astray(one, moved['rigid'], own['rigid'])}; muscle, LV by network"
+            f" {_two(found['network'][-1])}, by arrival times {_two(found['arrival times'][-1])}; "
             + ("; ".join(hearts["network"].reasons) or "network accepted"),
         )
     yield from _summary(still, seconds, found)
@@ -132,6 +133,16 @@ def agreement(one: Series, displacement: torch.Tensor) -> list[float]:
     masks = _warped(one, displacement, MUSCLE)
     common = (masks.float().mean(0) > 0.5).numpy()
     return [dice(mask.numpy(), common) for mask in masks]
+
+
+def _astray(one: Series, moved: Moved, values: list[float]) -> str:
+    """How many frames are beyond correction, and the worst of the others."""
+    beyond = moved.beyond
+    kept = [value for value, out in zip(values, beyond[one.drawn].tolist(), strict=True) if not out]
+    return (
+        f"{int(beyond.sum())} of {len(beyond)} frames beyond correction, worst of the others by rigid"
+        f" {min(kept, default=float('nan')):.2f}"
+    )
 
 
 def consensus(one: Series, displacement: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

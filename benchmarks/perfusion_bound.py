@@ -27,8 +27,9 @@ def bounded(low: list[Row], high: list[Row], simulation: PerfusionSimulation) ->
             continue
         twin = other[row["segment"]]
         apart = row["curve"] - twin["curve"]
-        one = float(apart.std()) / math.hypot(1 / row["cnr"], 1 / twin["cnr"])
-        slope = slopes(simulation, row["segment"] - 1, len(apart))
+        both = apart.isfinite()
+        one = float(apart[both].std()) / math.hypot(1 / row["cnr"], 1 / twin["cnr"])
+        slope = slopes(simulation, row["segment"] - 1, len(apart))[both]
         normal = slope.mT @ slope
         row["twin"] = {"mbf": twin["mbf"]}
         for each, bounds in ((row, row), (twin, row["twin"])):

@@ -264,16 +264,19 @@ def _shifts(one: Slice) -> torch.Tensor:
 def _sectors(item: FirstPass, simulation: PerfusionSimulation) -> Iterator[Row]:
     truth = simulation.study.flow
     for one in item.slices:
-        if one.gadolinium is None or one.segments is None:
+        if one.gadolinium is None or one.segments is None or one.moved is None:
             continue
+        kept = ~one.moved.beyond
         for number, flow in one.sectors.items():
+            curve = torch.full((len(kept),), torch.nan, dtype=torch.float64)
+            curve[kept] = one.gadolinium[:, one.segments == number].double().mean(1)
             yield {
                 "segment": number,
                 "true": float(truth.mbf[number - 1]),
                 "mbf": float(flow.mbf),
                 "mbf_sd": float(flow.mbf_sd),
                 "error": float(flow.error),
-                "curve": one.gadolinium[:, one.segments == number].double().mean(1),
+                "curve": curve,
             }
 
 
@@ -311,6 +314,8 @@ def overlap(found: Slice, true: Slice, where: Scene) -> Row:
         "after": [min(after), sum(after) / len(after)],
         "ideal": [min(ideal), sum(ideal) / len(ideal)],
         "reasons": list(heart.reasons) if heart is not None else [],
+        "frames": len(breaths),
+        "beyond": 0 if found.moved is None else int(found.moved.beyond.sum()),
         **masks,
     }
 

@@ -248,6 +248,11 @@ def _geometry(slices: list[Row], name: str) -> Iterator[Figure]:
             sense="at least",
             note=note,
         )
+    yield Figure(
+        name=f"{name}: frames taken for beyond correction",
+        value=sum(row["beyond"] for row in slices),
+        note=f"of {sum(row['frames'] for row in slices)}: none is more than a breath away",
+    )
     for key in ("muscle", "left", "same_sector"):
         values = [row[key] for row in slices if key in row]
         if values:

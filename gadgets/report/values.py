@@ -138,6 +138,7 @@ def _slice(one: Slice) -> dict[str, object]:
     return {
         "level": one.level,
         "frames": len(one.frames.times),
+        "left_out": 0 if moved is None else int(moved.beyond.sum()),
         "pixel_mm": [round(1e3 * each, 4) for each in one.frames.pixel],
         "segmentation": None if one.heart is None else one.heart.origin,
         "segmentation_model": one.frames.meta.get("ScansideSegmentationModel"),

@@ -14,12 +14,19 @@ import torch
 from numpy.typing import NDArray
 
 from models.perfusion.rigid import shifts
+from models.perfusion.strays import unlike
 
 Flow = Callable[[NDArray[np.float32], NDArray[np.float32]], NDArray[np.float32]]
 """From a model image and a frame [y, x] to the displacement [(y, x), y, x] at which the frame shows it."""
 
 RANK = 5
 """Patterns over time in the model."""
+
+WORST = 0.25
+"""Of a frame's difference to its model, relative to it: beyond it the frame is not registered."""
+
+UNLIKE = 0.7
+"""Of a frame's structure: when the other frames cannot explain as much, it shows something else."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -32,6 +39,14 @@ class Moved:
 
     left: torch.Tensor
     """What the registered frame and its model still differ by, relative to the model, [frame]."""
+
+    unlike: torch.Tensor
+    """Which part of its structure the other frames cannot explain, [frame]."""
+
+    @property
+    def beyond(self) -> torch.Tensor:
+        """Frames that no registration mends, bool [frame]."""
+        return (self.left > WORST) | (self.unlike > UNLIKE)
 
 
 def register(series: torch.Tensor, flow: Flow | None) -> Moved:
@@ -47,7 +62,7 @@ def register(series: torch.Tensor, flow: Flow | None) -> Moved:
     registered = warp(seen, moved)
     model = low_rank(registered, RANK)
     left = (registered - model).square().mean((1, 2)).sqrt() / model.square().mean((1, 2)).sqrt()
-    return Moved(displacement=moved, left=left)
+    return Moved(displacement=moved, left=left, unlike=unlike(registered, moved.mean((2, 3))))
 
 
 def _compressed(series: torch.Tensor) -> torch.Tensor:

@@ -2,7 +2,7 @@
 
 import torch
 
-from models.perfusion.trajectory import trajectory
+from models.perfusion.trajectory import hann, trajectory
 
 STEPS = ((2.0, 4, 4), (1.0, 5, 10))
 """Blur [pixel], patterns in the model, and passes, one after the other."""
@@ -27,7 +27,7 @@ def shifts(series: torch.Tensor) -> torch.Tensor:
     taken. The median over the frames is 0.
     """
     count, height, width = series.shape
-    weight = _window(height)[:, None] * _window(width)
+    weight = hann(height)[:, None] * hann(width)
     starts = ((torch.zeros(count, 2), LONGER), (trajectory(series), 1))
     ends = [_followed(series, start, weight, longer) for start, longer in starts]
     found, _ = min(ends, key=lambda end: end[1])
@@ -50,10 +50,6 @@ def _followed(
             found = (found - found.median(0).values).clamp(-MOST, MOST)
     moved = warp(smooth, found[:, :, None, None].expand(wide))
     return found, float(((low_rank(moved, rank) - moved).square() * weight).sum())
-
-
-def _window(size: int) -> torch.Tensor:
-    return torch.hann_window(size + 2, periodic=False)[1:-1]
 
 
 def _newton(model: torch.Tensor, moved: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:

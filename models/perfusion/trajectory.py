@@ -110,7 +110,7 @@ class _Correlation:
         height, width = band.shape[1:]
         reach = min(REACH, height // 4, width // 4)
         shape = (height + reach, width + reach)
-        window = (_hann(height)[:, None] * _hann(width)).square()
+        window = (hann(height)[:, None] * hann(width)).square()
         within = torch.fft.rfft2(window, s=shape).conj()
 
         def moved(values: torch.Tensor) -> torch.Tensor:
@@ -141,7 +141,8 @@ def _near(values: torch.Tensor, reach: int) -> torch.Tensor:
     return values.roll((reach, reach), (-2, -1))[..., : 2 * reach + 1, : 2 * reach + 1]
 
 
-def _hann(size: int) -> torch.Tensor:
+def hann(size: int) -> torch.Tensor:
+    """A window that is 0 one sample beyond both ends."""
     return torch.hann_window(size + 2, periodic=False)[1:-1]
 
 

@@ -57,9 +57,11 @@ class Slice:
 
     level: Level
     frames: Frames
-    """Once ``moved`` is there: registered, in the box about the heart."""
+    """Once ``moved`` is there: registered, in the box about the heart, without those beyond correction."""
 
     moved: Moved | None = None
+    """Of all frames that were acquired."""
+
     heart: Heart | None = None
     segments: torch.Tensor | None = None
     """Of the muscle, uint8 [y, x]."""

@@ -10,6 +10,7 @@ from pydantic import Field
 from gadgets.cardiac.perfusion.item import FirstPass, Frames, Slice
 from gadgets.cardiac.perfusion.pictures import derived
 from gadgets.cardiac.perfusion.place import heart_in
+from gadgets.cardiac.perfusion.said import gathered
 from gadgets.data import Heads, Image
 from gadgets.gadget import Gadget
 from gadgets.scan import Scan
@@ -20,11 +21,8 @@ from models.perfusion.shading import slope, steadied
 
 ENGINES: dict[str, Flow | None] = {"rigid": None, "tvl1": total_variation, "ilk": lucas_kanade}
 
-WORST = 0.25
-"""Of a frame's difference to its model, relative to it: beyond it the frame is not registered."""
-
-SHARE = 0.2
-"""Of the frames that may be so."""
+SHARE = 0.5
+"""Of a slice's frames that may be beyond correction: of more nothing is quantified."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +31,8 @@ class CorrectMotion(Gadget):
 
     In a box about the heart, which all that follows keeps; it is where the arterial images have it. The bolus
     is no motion: a model image has the contrast of its own frame. ``rigid`` moves each frame as a whole;
-    ``tvl1`` and ``ilk`` deform it besides by an optical flow of scikit-image (extra ``cardiac``).
+    ``tvl1`` and ``ilk`` deform it besides by an optical flow of scikit-image (extra ``cardiac``). Frames that
+    show another slice of the heart, or another phase, are sent, flagged and then left out.
     """
 
     engine: Literal["rigid", "tvl1", "ilk"] = "rigid"
@@ -45,26 +44,39 @@ class CorrectMotion(Gadget):
     def process(self, stream: Iterable[FirstPass], scan: Scan) -> Iterator[FirstPass | Image]:
         """The first pass with its slices registered; before it the registered series."""
         for item in stream:
-            slices, flags = [], list(item.flags)
+            slices, said = [], list[tuple[int, str]]()
+            refused = list[tuple[int, str]]()
             arterial, pools = _arterial(item.arterial_frames)
             for number, one in enumerate(item.slices):
-                moved = self._moved(
-                    one, heart_in(one.frames, arterial, pools) if arterial and pools else None
-                )
-                slices.append(moved)
-                bad = int((moved.moved.left > WORST).sum()) if moved.moved else 0
-                if bad > SHARE * len(moved.frames.times):
-                    flags.append(f"slice {number + 1}: motion beyond correction in {bad} frames")
-                yield from _series(moved)
-            yield replace(item, slices=tuple(slices), arterial_frames=arterial, flags=tuple(flags))
+                where = heart_in(one.frames, arterial, pools) if arterial and pools else None
+                whole, moved = self._moved(one, where)
+                yield from _series(whole)
+                slices.append(replace(whole, frames=without(whole.frames, moved.beyond), moved=moved))
+                count, bad = len(moved.beyond), int(moved.beyond.sum())
+                if bad > SHARE * count:
+                    refused.append((number, f"motion beyond correction in {bad} of {count} frames"))
+                elif bad:
+                    said.append((number, f"motion beyond correction in {bad} of {count} frames: left out"))
+            yield replace(
+                item,
+                slices=tuple(slices),
+                arterial_frames=arterial,
+                refusals=(*item.refusals, *gathered(refused)),
+                flags=(*item.flags, *gathered(said)),
+            )
 
-    def _moved(self, one: Slice, where: tuple[float, float] | None) -> Slice:
+    def _moved(self, one: Slice, where: tuple[float, float] | None) -> tuple[Slice, Moved]:
         frames = one.frames
         where = where or heart_center(frames.even, frames.times, frames.side)
         cropped = crop(frames, box_around(where, frames.signal.shape, self.box))
         moved = register(cropped.even, ENGINES[self.engine])
         height, width = cropped.signal.shape[-2:]
-        return replace(one, frames=_warped(cropped, moved, ((height - 1) / 2, (width - 1) / 2)), moved=moved)
+        return replace(one, frames=_warped(cropped, moved, ((height - 1) / 2, (width - 1) / 2))), moved
+
+
+def without(frames: Frames, astray: torch.Tensor) -> Frames:
+    """The frames but those that are astray, bool [frame]."""
+    return replace(frames, signal=frames.signal[:, ~astray], times=frames.times[~astray])
 
 
 def _arterial(frames: Frames | None) -> tuple[Frames | None, Pools | None]:

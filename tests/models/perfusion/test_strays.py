@@ -1,0 +1,63 @@
+"""Frames of another slice or phase: no registration mends them, and they are known from the others."""
+
+import pytest
+import torch
+
+from models.perfusion.motion import UNLIKE
+from models.perfusion.strays import unlike
+
+FRAMES, SIZE = 44, 64
+
+
+def frame(time, size=1.0):
+    """A heart at a moment of the first pass, in lung with vessels; ``size``: another slice, or phase."""
+    y, x = (each / size for each in torch.meshgrid(*(torch.arange(SIZE) - 32.0,) * 2, indexing="ij"))
+
+    def disc(cy, cx, radius):
+        return torch.sigmoid((radius - ((y - cy).square() + (x - cx).square()).sqrt()) * size)
+
+    def passing(start, width):
+        since = max(0.0, (time - start) / width)
+        return since**2 * float(torch.exp(torch.tensor(2 - 2 * since)))
+
+    left, wall, right = disc(0, 6, 8), disc(0, 6, 14), disc(0, -12, 8)
+    muscle = (wall - left).clamp(min=0) * (0.25 + 0.35 * min(1.0, max(0.0, (time - 16) / 8)))
+    blood = left * (0.2 + 2 * passing(12, 5)) + right * (0.2 + 2.5 * passing(6, 4)) * (1 - wall)
+    return 0.1 + blood + muscle
+
+
+def series(sizes):
+    random = torch.Generator().manual_seed(0)
+    frames = torch.stack([frame(float(time), size) for time, size in enumerate(sizes)])
+    return (frames + 0.02 * torch.randn(frames.shape, generator=random)).clamp(min=0).sqrt()
+
+
+def test_the_passage_of_the_bolus_is_like_itself():
+    assert unlike(series([1.0] * FRAMES), torch.zeros(FRAMES, 2)).max() < UNLIKE - 0.1
+
+
+@pytest.mark.parametrize("beat", [2, 18, 30])
+def test_a_frame_of_another_phase_stands_alone(beat):
+    sizes = [1.0] * FRAMES
+    sizes[beat] = 0.5
+    left = unlike(series(sizes), torch.zeros(FRAMES, 2))
+    assert left.argmax() == beat
+    assert left[beat] > UNLIKE > left[torch.arange(FRAMES) != beat].max()
+
+
+def test_frames_of_one_breath_in_another_slice_do_not_vouch_for_each_other():
+    sizes, shifts = [1.0] * FRAMES, torch.zeros(FRAMES, 2)
+    sizes[:12] = [0.5] * 12
+    shifts[:12, 0] = 8.0
+    astray = unlike(series(sizes), shifts) > UNLIKE
+    assert astray[:12].all() and not astray[12:].any()
+
+
+def test_a_breath_within_the_slice_is_like_the_others():
+    shifts = torch.zeros(FRAMES, 2)
+    shifts[:12, 0] = 8.0
+    assert not (unlike(series([1.0] * FRAMES), shifts) > UNLIKE).any()
+
+
+def test_of_few_frames_nothing_is_said():
+    assert (unlike(series([1.0] * 8), torch.zeros(8, 2)) == 0).all()
