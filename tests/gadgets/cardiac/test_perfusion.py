@@ -310,7 +310,8 @@ def turned(images, beats):
 def moved(images, scan):
     """The registered first pass, and the series of it that is sent."""
     out = run(CorrectMotion(box=64), [collected(images, scan)], scan)
-    return [each for each in out if isinstance(each, FirstPass)][0], [e for e in out if isinstance(e, Image)]
+    item = next(each for each in out if isinstance(each, FirstPass))
+    return item, [each for each in out if isinstance(each, Image)]
 
 
 def test_frames_beyond_correction_are_sent_but_left_out_and_counted(scan_and_images):
