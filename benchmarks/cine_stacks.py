@@ -24,6 +24,7 @@ from benchmarks.figures import Figure
 from gadgets.cardiac.function import REPORT
 from gadgets.data import Image
 from models.cardiac.function import DENSITY, curves
+from models.cardiac.strain import circumferential
 from models.simulation.cine.acquire import CineSimulation, simulate_cine
 from models.simulation.cine.protocol import Cine, slices_needed
 from models.simulation.patient import FAMILIES, draw
@@ -59,6 +60,9 @@ class Stack:
 
     masks: NDArray[np.float64]
     analytic: NDArray[np.float64]
+    strain: tuple[float, float]
+    """Peak midwall circumferential strain [%], ours (nan where there is none) and that of perfect masks."""
+
     dice: NDArray[np.float64]
     """Of each class over the whole stack, [(end-diastole, end-systole), class]."""
 
@@ -120,6 +124,7 @@ def measure(index: int) -> Stack:
         ours=ours,
         masks=volumes(known),
         analytic=analytic,
+        strain=(values.get("lv_strain_midwall", np.nan), strain(known)),
         dice=dice if values else np.full_like(dice, np.nan),
         said="; ".join(each for each in report["flags"] if "trained on" not in each),
         spent=spent,
@@ -168,6 +173,13 @@ def volumes(labels: NDArray[np.uint8]) -> NDArray[np.float64]:
     return np.array([edv, esv, 100 * (1 - esv / edv), course[1, ed] * DENSITY])
 
 
+def strain(labels: NDArray[np.uint8]) -> float:
+    """Peak midwall circumferential strain [%] of labels [phase, slice, y, x]; nan where there is none."""
+    ed = int((labels == 1).sum((1, 2, 3)).argmax())
+    course = circumferential(labels, ed)[1]
+    return 100 * float(course.min()) if len(course) else float("nan")
+
+
 def overlap(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
     """Dice of two masks."""
     return 2 * float((one & other).sum()) / max(float(one.sum() + other.sum()), 1.0)
@@ -188,6 +200,7 @@ def run() -> Iterator[Figure]:
         masks = [replace(each, ours=each.masks) for each in good]
         yield from _against("analytic volumes, of perfect masks", masks, [each.analytic for each in good])
         yield from _overlaps(good)
+        yield from _strains(good)
 
 
 def _alone() -> None:
@@ -232,3 +245,15 @@ def _overlaps(stacks: list[Stack]) -> Iterator[Figure]:
             values = every[:, phase, label]
             spread = float(values.min()), float(values.max())
             yield Figure(name=f"Dice {name} {moment}, mean", value=float(values.mean()), spread=spread)
+
+
+def _strains(stacks: list[Stack]) -> Iterator[Figure]:
+    pairs = np.array([each.strain for each in stacks])
+    error = (pairs[:, 0] - pairs[:, 1])[np.isfinite(pairs).all(1)]
+    if len(error):
+        yield Figure(
+            name="midwall circumferential strain against perfect masks, bias",
+            value=float(abs(error.mean())),
+            unit="points",
+            note=f"mean {error.mean():+.1f}, 1.96 sd {1.96 * error.std():.1f}, n {len(error)}",
+        )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from pydantic import Field
 
 from gadgets.cardiac.segment import REFUSED
@@ -27,6 +28,12 @@ CONVENTION = (
     " the right ventricle counts in the slices of the left one"
 )
 
+STRAINS = "lv_strain_endocardial", "lv_strain_midwall"
+"""Circumferential, at its peak."""
+
+Curve = NDArray[np.float64]
+"""By phase."""
+
 Key = tuple[int, int]
 """Phase and slice."""
 
@@ -36,9 +43,10 @@ class CardiacFunction(Gadget):
     """Give each image, and behind the last label image the numbers of the heart as a report.
 
     End-diastolic and end-systolic volume, stroke volume, ejection fraction and output of both ventricles,
-    mass, wall thickness and thickening by segment, volume curves; over body surface (Mosteller) where height
-    and weight are known. One report image (512 x 512) that carries all numbers as one JSON document
-    (``ScansideReport``), and a text. Where the segmentation was refused the report says why, without numbers.
+    mass, circumferential strain, wall thickness and thickening by segment, volume curves; over body surface
+    (Mosteller) where height and weight are known. One report image (512 x 512) that carries all numbers as one
+    JSON document (``ScansideReport``), and a text. Where the segmentation was refused the report says why,
+    without numbers.
     """
 
     rate: Annotated[float, Field(gt=0)] | None = None
@@ -69,6 +77,7 @@ class CardiacFunction(Gadget):
 
     def _document(self, stack: Stack, scan: Scan) -> dict[str, Any]:
         from models.cardiac.function import function
+        from models.cardiac.strain import circumferential
         from models.cardiac.wall import apex_first, by_segment, thickening
 
         values = stack.data.round().to(torch.uint8).numpy()
@@ -84,19 +93,24 @@ class CardiacFunction(Gadget):
             diastole, systole = diastole[::-1], systole[::-1]
         walls = by_segment(diastole, float(np.mean(stack.pixel)), stack.up)
         beats = found.left.ed != found.left.es
+        inner, middle = circumferential(values, found.left.ed)
         thicker = thickening(diastole, systole, stack.up) if beats else {}
         first = stack.images[0][0].meta
         return {
             "title": "Cardiac function",
             "procedure": "function",
             "method": str(first.get("ScansideModel", "")),
-            "measurements": measurements(found, walls, thicker),
+            "measurements": measurements(found, walls, thicker, (inner, middle) if beats else None),
             "flags": flags(first, found, stack),
             "convention": CONVENTION,
             "phases": {"ed": found.left.ed, "es": found.left.es, "count": len(values)},
             "curves_ml": {
                 name: [round(float(each), 2) for each in row]
                 for name, row in zip(("lv", "myocardium", "rv"), found.curves, strict=True)
+            },
+            "strain_percent": {
+                name: [round(100 * float(each), 2) for each in row]
+                for name, row in (("endocardial", inner), ("midwall", middle))
             },
         }
 
@@ -106,18 +120,26 @@ def _key(image: Image) -> Key:
 
 
 def measurements(
-    found: "Function", walls: Mapping[int, float], thicker: Mapping[int, float]
+    found: "Function",
+    walls: Mapping[int, float],
+    thicker: Mapping[int, float],
+    strain: tuple["Curve", "Curve"] | None = None,
 ) -> list[dict[str, Any]]:
     """One number each, as ``docs/function.schema.json`` has it.
 
-    By segment: thickness at end-diastole [mm], and how much thicker it is at end-systole [%].
+    By segment: thickness at end-diastole [mm], and how much thicker it is at end-systole [%]. Of the whole
+    ring: ``strain`` (inner contour and middle of the wall, by phase) where it is least [%].
     """
+    least = [
+        (name, 100 * float(row.min())) for name, row in zip(STRAINS, strain or (), strict=False) if len(row)
+    ]
     rows: list[tuple[str, float | None, str, str]] = [
         *_of("lv", found.left),
         *_of("rv", found.right),
         ("lv_mass", found.mass, "g", "myocardium"),
         ("heart_rate", found.rate, "{beats}/min", ""),
         ("bsa", found.surface, "m2", ""),
+        *((name, value, "%", "lv") for name, value in least),
         *(("wall_thickness", thick, "mm", f"aha:{name}") for name, thick in walls.items()),
         *(("wall_thickening", more, "%", f"aha:{name}") for name, more in thicker.items()),
     ]
@@ -181,6 +203,7 @@ def refusal(image: Image) -> dict[str, Any]:
         "convention": CONVENTION,
         "phases": {},
         "curves_ml": {},
+        "strain_percent": {},
     }
 
 

@@ -106,6 +106,8 @@ def test_labels_and_report_say_what_the_stack_shows(labels, reads):
     assert values["lv_mass"] == pytest.approx((labels[0] == 2).sum() * voxel * 1.05, rel=0.08)
     assert values["lv_ef"] == pytest.approx(51, abs=5)
     assert values["heart_rate"] == pytest.approx(75, rel=0.01)
+    assert values["lv_strain_endocardial"] == pytest.approx(-30, abs=1.5)
+    assert min(document["strain_percent"]["midwall"]) == pytest.approx(values["lv_strain_midwall"], abs=0.01)
     for name in ("wall_thickness", "wall_thickening"):
         assert sum(each["quantity"] == name for each in document["measurements"]) == 16
 
