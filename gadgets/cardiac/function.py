@@ -45,8 +45,8 @@ class CardiacFunction(Gadget):
     End-diastolic and end-systolic volume, stroke volume, ejection fraction and output of both ventricles,
     mass, circumferential strain, wall thickness and thickening by segment, volume curves; over body surface
     (Mosteller) where height and weight are known. One report image (512 x 512) that carries all numbers as
-    one JSON document (``ScansideReport``), and a text. Where the segmentation was refused the report says why,
-    without numbers.
+    one JSON document (``ScansideReport``), and a text. Where the segmentation was refused the report says
+    why, without numbers.
     """
 
     rate: Annotated[float, Field(gt=0)] | None = None
