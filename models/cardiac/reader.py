@@ -1,7 +1,7 @@
 """A model of the zoo as what labels images."""
 
 from models.backends import Backend
-from models.cardiac.segment import Reader
+from models.cardiac.looks import Reader
 from models.nets.segmenter import PIXEL
 from models.zoo import Model
 

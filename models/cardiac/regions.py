@@ -12,46 +12,54 @@ SECTORS = 24
 
 def regions(mask: Mask) -> Regions:
     """The number of the region of each pixel [y, x], 1 for the first; 0 outside. Neighbours share an edge."""
-    begin, end, rows = _runs(mask)
-    starts, ends = begin.tolist(), end.tolist()
-    parent = list(range(len(starts)))
-    first = np.searchsorted(rows, np.arange(len(mask) + 1)).tolist()
-    for row in range(1, len(mask)):
-        above, here = first[row - 1], first[row]
-        while above < first[row] and here < first[row + 1]:
-            if starts[above] < ends[here] and starts[here] < ends[above]:
-                _join(parent, above, here)
-            if ends[above] < ends[here]:
-                above += 1
-            else:
-                here += 1
-    roots = np.array([_root(parent, run) for run in range(len(parent))], np.int64)
-    names = np.unique(roots, return_inverse=True)[1] + 1 if len(roots) else roots
-    out = np.zeros(mask.shape, np.int32)
-    for start, stop, row, name in zip(starts, ends, rows.tolist(), names.tolist(), strict=True):
-        out[row, start:stop] = name
-    return out
+    starts, ends = _runs(mask)
+    width = mask.shape[1] + 1
+    first = np.searchsorted(ends, starts - width, "right")
+    count = np.searchsorted(starts, ends - width) - first
+    roots = np.arange(len(starts))
+    roots = np.where(count > 0, first, roots)
+    while not np.array_equal(further := roots[roots], roots):
+        roots = further
+    roots = _joined(roots, first, count)
+    names = np.cumsum(roots == np.arange(len(roots)))[roots]
+    steps = np.zeros(mask.shape[0] * width, np.int32)
+    steps[starts] = names
+    steps[ends] = -names
+    return np.ascontiguousarray(np.cumsum(steps, dtype=np.int32).reshape(-1, width)[:, :-1])
 
 
-def _runs(mask: Mask) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Begin, end and row of each stretch of pixels, row by row."""
-    padded = np.zeros((mask.shape[0], mask.shape[1] + 2), np.int8)
-    padded[:, 1:-1] = mask
-    change = np.diff(padded, axis=1)
-    rows, starts = np.nonzero(change == 1)
-    return starts, np.nonzero(change == -1)[1], rows
+def _runs(mask: Mask) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Begin and end of each stretch of pixels, row by row, in a plane that is one column wider."""
+    wide = np.zeros((mask.shape[0], mask.shape[1] + 1), np.bool_)
+    wide[:, :-1] = mask
+    flat = wide.ravel()
+    edges = np.flatnonzero(flat[1:] != flat[:-1]) + 1
+    edges = np.concatenate([[0], edges]) if flat[:1].any() else edges
+    return edges[::2], edges[1::2]
 
 
-def _root(parent: list[int], run: int) -> int:
-    while parent[run] != run:
-        parent[run] = parent[parent[run]]
+def _joined(
+    roots: NDArray[np.int64], first: NDArray[np.int64], count: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """The roots where runs that lie under several others make one region of these."""
+    parent: dict[int, int] = {}
+    for run in np.flatnonzero(count > 1).tolist():
+        for other in range(int(first[run]) + 1, int(first[run] + count[run])):
+            one, another = _root(parent, int(roots[run])), _root(parent, int(roots[other]))
+            if one != another:
+                parent[max(one, another)] = min(one, another)
+    if not parent:
+        return roots
+    final = np.arange(len(roots))
+    for run in parent:
+        final[run] = _root(parent, run)
+    return final[roots]
+
+
+def _root(parent: dict[int, int], run: int) -> int:
+    while run in parent:
         run = parent[run]
     return run
-
-
-def _join(parent: list[int], one: int, other: int) -> None:
-    one, other = _root(parent, one), _root(parent, other)
-    parent[max(one, other)] = min(one, other)
 
 
 def largest(mask: Mask, near: Mask | None = None) -> Mask:

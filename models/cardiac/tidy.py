@@ -17,6 +17,9 @@ ANGLES = 72
 BULGE = 1.2
 """How far the outline may go beyond its neighbourhood's: ellipses of 1 to 0.6 stay whole."""
 
+THIRD = (np.arange(ANGLES) + np.arange(-(ANGLES // 6), ANGLES // 6 + 1)[:, None]) % ANGLES
+"""The angles of the third of a circle about each angle, [neighbour, angle]."""
+
 PHASES = 15
 
 Labels = NDArray[np.uint8]
@@ -72,12 +75,19 @@ def rounded(whole: Mask, cavity: Mask) -> Mask:
     angle = np.floor((np.arctan2(rows - y0, columns - x0) / (2 * np.pi) + 0.5) * ANGLES).astype(int) % ANGLES
     reach = np.full(ANGLES, np.nan)
     np.fmax.at(reach, angle, away)
-    around = np.stack([np.roll(reach, step) for step in range(-ANGLES // 6, ANGLES // 6 + 1)])
-    limit = BULGE * np.nanmedian(around, 0) + 1
+    limit = BULGE * _median(reach[THIRD]) + 1
     kept = np.zeros_like(whole)
     beyond = away > limit[angle]
     kept[rows[~beyond], columns[~beyond]] = True
     return largest(kept | cavity, cavity)
+
+
+def _median(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of each column, without what is nan (NumPy's own goes by masked arrays: a tenth of a stack's time)."""
+    ordered, count = np.sort(values, 0), (~np.isnan(values)).sum(0)
+    low, high = (np.maximum(place, 0)[None] for place in ((count - 1) // 2, count // 2))
+    middle = (np.take_along_axis(ordered, low, 0) + np.take_along_axis(ordered, high, 0)) / 2
+    return np.where(count, middle[0], np.nan)
 
 
 def steady(chances: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -3,7 +3,9 @@
 import numpy as np
 import torch
 
-from models.cardiac.segment import LOOKS, Reader, segment
+from models.cardiac.looks import LOOKS, Reader
+from models.cardiac.section import around, section
+from models.cardiac.segment import joined, segment
 from models.cardiac.tidy import CAVITY, MUSCLE
 
 BRIGHT = {CAVITY: 1.0, MUSCLE: 0.4}
@@ -48,11 +50,12 @@ def test_end_systole_is_looked_at_in_as_many_ways_as_end_diastole():
     stamped = shown(labels) + 0.01 * torch.arange(len(labels))[:, None, None, None]
 
     def counting(batch):
-        seen.append(round(100 * float(batch.min())))
+        seen.extend(round(100 * float(each.min())) for each in batch)
         return by_brightness(batch)
 
     segment(Reader(scores=counting, pixel=2.0), stamped, 2.0)
-    assert [seen.count(phase) for phase in range(len(labels))] == [len(LOOKS), 1, len(LOOKS), 1]
+    looks = [seen.count(phase) / labels.shape[1] for phase in range(len(labels))]
+    assert looks == [len(LOOKS), 1, len(LOOKS), 1]
 
 
 def test_looks_are_on_pixels_of_two_sizes_so_that_a_large_heart_is_of_usual_size_in_some():
@@ -68,24 +71,75 @@ def test_looks_are_on_pixels_of_two_sizes_so_that_a_large_heart_is_of_usual_size
 
 def test_the_phase_that_is_measured_as_end_systole_is_one_of_many_looks(monkeypatch):
     """Looks that see a larger cavity than the first one make another phase the smallest."""
-    from models.cardiac import segment as module
+    from models.cardiac import section as module
 
-    looked, plain = {}, module._look
+    looked, plain = {}, module.chances
 
-    def biased(network, images, scale, look):
-        phase = round(100 * float(images.min()))
-        looked.setdefault(phase, set()).add(look)
-        found = plain(network, images, scale, look)
+    def biased(reader, images, pixel, look):
+        found = plain(reader, images, pixel, look)
+        for image in images:
+            looked.setdefault(round(100 * float(image.min())), set()).add(look)
         if look != LOOKS[0]:
             wide = torch.nn.functional.max_pool2d(found[:, CAVITY][:, None], 5, 1, 2)[:, 0]
             found = found.clone()
             found[:, CAVITY] = 3 * wide
         return found
 
-    monkeypatch.setattr(module, "_look", biased)
+    monkeypatch.setattr(module, "chances", biased)
     labels = beat((10, 8, 7, 6.6, 6.4, 6.6, 7, 9), slices=4)
     stamped = shown(labels) + 0.01 * torch.arange(len(labels))[:, None, None, None]
     found = segment(Reader(scores=by_brightness, pixel=2.0), stamped, 2.0)
     volumes = (found.labels == CAVITY).sum((1, 2, 3))
     assert len(looked[int(volumes.argmin())]) == len(LOOKS)
     assert len(looked[int(volumes.argmax())]) == len(LOOKS)
+
+
+def two_organs(side=96):
+    """A stack in which what does not beat is larger, and lies apart from the heart."""
+    labels = np.pad(beat(side=64), ((0, 0), (0, 0), (0, side - 64), (0, side - 64)))
+    y, x = np.indices((side, side))
+    still = np.hypot(y - 75, x - 75) <= 14
+    labels[:, :, still] = CAVITY
+    return labels
+
+
+def test_phases_are_looked_at_around_what_beats_only():
+    labels, seen = two_organs(), []
+
+    def counting(batch):
+        seen.append(batch.shape)
+        return by_brightness(batch)
+
+    found = section(Reader(scores=counting, pixel=2.0), shown(labels)[:, 0], 2.0)
+    heart = labels[0, 0] * (np.indices(labels.shape[-2:]).sum(0) < 110)
+    for side, cut in zip(np.nonzero(heart), found.near, strict=True):
+        assert cut.start <= side.min() - 8 or cut.start == 0
+        assert cut.stop >= side.max() + 8
+    assert sum(shape[0] * shape[2] * shape[3] for shape in seen[len(LOOKS) :]) <= 3 * 64 * 64
+
+
+def test_slices_one_by_one_give_what_the_stack_gives():
+    images = shown(two_organs())
+    reader = Reader(scores=by_brightness, pixel=2.0)
+    whole = segment(reader, images, 2.0)
+    order = np.random.default_rng(0).permutation(images.shape[1])
+    looked = {int(n): section(reader, images[:, int(n)].clone(), 2.0) for n in order}
+    found = joined(reader, [looked[n] for n in range(images.shape[1])])
+    np.testing.assert_array_equal(found.labels, whole.labels)
+    assert found.disagreement == whole.disagreement
+    np.testing.assert_array_equal(found.uncertainty, whole.uncertainty)
+
+
+def test_what_a_slice_alone_did_not_take_for_the_heart_is_looked_at_when_the_others_show_it():
+    labels = two_organs()
+    images, reader = shown(labels), Reader(scores=by_brightness, pixel=2.0)
+    looked = [section(reader, images[:, n], 2.0) for n in range(images.shape[1])]
+    elsewhere = around(reader, looked[2], (slice(64, 96), slice(64, 96)))
+    found = joined(reader, [*looked[:2], elsewhere, *looked[3:]])
+    np.testing.assert_array_equal(found.labels, segment(reader, images, 2.0).labels)
+
+
+def test_a_stack_without_a_heart_has_no_labels():
+    found = segment(Reader(scores=by_brightness, pixel=2.0), torch.zeros(3, 4, 64, 64), 2.0)
+    assert not found.labels.any()
+    assert found.disagreement == 0
