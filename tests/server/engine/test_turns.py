@@ -34,9 +34,14 @@ class Late(Early):
 
     every: int = 1
     work: float = 0.05
+    wanted: int = 0
+    """It waits until so many were taken, for five seconds at most."""
 
     def process(self, stream: Iterable[Waveform], scan: Scan) -> Iterator[Waveform]:
         for count, item in enumerate(stream, 1):
+            end = time.monotonic() + 5
+            while self.log.count("taken") < self.wanted and time.monotonic() < end:
+                time.sleep(0.002)
             time.sleep(self.work)
             if count % self.every == 0:
                 self.log.append("given")
@@ -60,12 +65,12 @@ def before_the_first(cores, **words):
 @pytest.mark.parametrize("every", [1, 4])
 def test_nobody_runs_ahead_of_the_first_item(every):
     assert before_the_first(turns.FEW, every=every) == every
-    assert before_the_first(turns.FEW + 1, every=every) > every
+    assert before_the_first(turns.FEW + 1, every=every, wanted=every + 1) > every
 
 
 def test_a_line_that_is_late_gets_all_its_threads(monkeypatch):
     monkeypatch.setattr(turns, "PATIENCE", 0.02)
-    assert before_the_first(turns.FEW, work=0.2) == ITEMS
+    assert before_the_first(turns.FEW, work=0.0, wanted=ITEMS) == ITEMS
 
 
 def test_a_stage_that_has_ended_holds_nobody_back():
