@@ -89,13 +89,14 @@ def run() -> Iterator[Figure]:
         own = {name: agreement(one, way) for name, way in (still_ones | ways).items()}
         for name, values in own.items():
             still[name].append(float(np.mean(values)))
-        registered = warp(one.frames, ways["tvl1"], "bicubic")
+        held = ~moved["tvl1"].beyond
+        registered, times = warp(one.frames, ways["tvl1"], "bicubic")[held], one.times[held]
         truth = consensus(one, ways["tvl1"])
-        pools = find_pools(registered, one.times, one.pixel)
+        pools = find_pools(registered, times, one.pixel)
         blood.append(pools)
         hearts = {
-            "network": network.heart(registered, one.times, one.pixel),
-            "arrival times": classical(registered, one.times, one.pixel),
+            "network": network.heart(registered, times, one.pixel),
+            "arrival times": classical(registered, times, one.pixel),
         }
         hearts["gate's choice"] = hearts["arrival times" if hearts["network"].reasons else "network"]
         for name, heart in hearts.items():

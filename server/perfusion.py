@@ -57,8 +57,8 @@ def _parameters(simulation: PerfusionSimulation) -> dict[str, float | int | str]
     found: dict[str, float | int | str] = {
         "NumOfProtonDensityImages": sequence.density,
         "NumOfProtonDensityImagesAIF": sequence.density,
-        "RunUpPulses": 0,
-        "Readout": "FLASH",
+        "RunUpPulses": sequence.muscle.ramp or 0,
+        "Readout": "FLASH" if sequence.muscle.ramp is None else "bSSFP",
         "ContrastState": simulation.study.state,
         "AIFEchoTime0": 1e3 * sequence.artery.echoes[0],
         "AIFEchoTime1": 1e3 * sequence.artery.echoes[-1],

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import torch
 
-from models.kinetics.bloch import flash
+from models.kinetics.bloch import balanced, flash
 from models.simulation.signal import saturated
 
 RELAXIVITY = {1.5: 5.565, 3.0: 4.9188}
@@ -24,7 +24,7 @@ Ratio = Callable[[torch.Tensor], torch.Tensor]
 
 @dataclass(frozen=True, kw_only=True)
 class Readout:
-    """How the signal at the centre of k-space comes about. All has to be known: nothing has a default."""
+    """How the signal at the centre of k-space comes about. All has to be known: no number has a default."""
 
     flip: float
     """Of the saturation-recovery frames [rad]."""
@@ -39,13 +39,19 @@ class Readout:
     """From the saturation to the first pulse [s]."""
 
     pulse: int
-    """Which pulse reads the centre of k-space; 0 is the first."""
+    """Which pulse reads the centre of k-space; 0 is the first, behind those of a run-up."""
+
+    ramp: int | None = None
+    """Run-up pulses of a balanced train (``bloch.balanced``); None: the train is spoiled. Proton density is
+    spoiled in any case."""
 
     def ratio(self, t1: torch.Tensor, unenhanced: float, efficiency: float = 1.0) -> torch.Tensor:
         """Signal over proton-density signal, which is that of the unenhanced T1 [s]; float64.
 
-        ``efficiency`` of the saturation: 1 leaves no magnetisation.
+        ``efficiency`` of the saturation: 1 leaves no magnetisation. Raises ValueError for a balanced train.
         """
+        if self.ramp is not None:
+            raise ValueError("a balanced train after saturation has no closed form")
         pulse, one = torch.tensor(float(self.pulse)), torch.ones(())
         t1 = t1.to(torch.float64)
         bright = saturated(
@@ -77,13 +83,14 @@ class Readout:
     ) -> torch.Tensor:
         """The same by the Bloch equations, which need T2 [s] too; ``unenhanced`` is (T1, T2)."""
         one = torch.ones(1, dtype=torch.float64)
-        bright = flash(
-            t1,
-            t2,
-            flip=self.flip,
-            repetition=self.repetition,
-            pulses=self.pulse + 1,
-            start=1 - efficiency * torch.exp(-self.delay / t1),
+        flip, spacing, pulses = self.flip, self.repetition, self.pulse + 1
+        start = 1 - efficiency * torch.exp(-self.delay / t1)
+        bright = (
+            flash(t1, t2, flip=flip, repetition=spacing, pulses=pulses, start=start)
+            if self.ramp is None
+            else balanced(t1, t2, flip=flip, repetition=spacing, pulses=pulses, ramp=self.ramp, start=start)[
+                ..., -1
+            ]
         )
         dark = flash(
             one * unenhanced[0],

@@ -39,12 +39,13 @@ class Protocol:
     """r2 [1 / (mM s)]; the same."""
 
     def blood(self, form: Form) -> Conversion:
-        """From the arterial signal to concentration."""
+        """From the arterial signal to concentration; by the Bloch equations where there is no other form."""
         return self._conversion(self.arterial, self.t1_blood, self.t2_blood, form)
 
     def tissue(self, form: Form) -> Conversion:
-        """From the muscle's signal to concentration."""
+        """From the muscle's signal to concentration; the same."""
         return self._conversion(self.muscle, self.t1_muscle, self.t2_muscle, form)
 
     def _conversion(self, readout: Readout, t1: float, t2: float, form: Form) -> Conversion:
+        form = form if readout.ramp is None else "bloch"
         return Conversion(readout=readout, t1=t1, t2=t2, r1=self.relaxivity, r2=self.relaxivity_t2, form=form)

@@ -38,7 +38,7 @@ def add(own: argparse.ArgumentParser) -> None:
         metavar="MM",
         help="of the diaphragm: way, or sd between slices (0; perfusion 12)",
     )
-    group.add_argument("--field", type=float, metavar="T", help="(1.5; perfusion 3)")
+    group.add_argument("--field", type=float, metavar="T", help="(1.5; perfusion 3, by bSSFP 1.5)")
 
 
 def run(options: argparse.Namespace) -> int:

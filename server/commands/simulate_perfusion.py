@@ -20,6 +20,12 @@ def add(own: argparse.ArgumentParser) -> None:
         "--density", type=at_least_0, default=3, help="heartbeats of proton density before (%(default)s)"
     )
     group.add_argument("--generator", default="btex", help="of tissue: btex, pde, 2cxm (%(default)s)")
+    group.add_argument(
+        "--readout",
+        default="flash",
+        choices=("flash", "bssfp"),
+        help="of the slices (%(default)s); bSSFP has proton density by FLASH and is at 1.5 T unless --field",
+    )
     group.add_argument("--state", default="stress", choices=("stress", "rest"), help="(%(default)s)")
     group.add_argument(
         "--cnr",
@@ -72,7 +78,8 @@ def _study(options: argparse.Namespace) -> "Study":
         slices=options.slices or 3,
         beats=options.beats,
         density=options.density,
-        field=options.field or 3.0,
+        field=options.field or (3.0 if options.readout == "flash" else 1.5),
+        readout=options.readout,
     )
     return draw_study(
         options.seed,

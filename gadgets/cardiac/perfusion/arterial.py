@@ -59,6 +59,7 @@ def _converted(item: FirstPass, frames: Frames, form: Form) -> FirstPass:
     if reason := _swapped(signals, densities):
         return replace(item, refusals=(*item.refusals, reason))
     found = arterial(signals, densities, frames.times, item.protocol, form)
+    form = item.protocol.blood(form).form
     return replace(item, arterial=found, conversion=form, refusals=(*item.refusals, *found.reasons))
 
 

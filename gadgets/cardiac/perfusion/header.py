@@ -7,6 +7,10 @@ from gadgets.scan import PROTON, Scan
 from models.kinetics.concentration import RELAXIVITY, RELAXIVITY_T2, Readout
 from models.perfusion.protocol import NATIVE, NATIVE_T2, Protocol
 
+SPOILED = ("FLASH", "GRE", "SPGR", "TURBOFLASH")
+BALANCED = ("BSSFP", "SSFP", "TRUEFISP", "FIESTA", "BFFE")
+"""What scanners call readouts that there are look-up tables for."""
+
 AGREE = 0.1
 """How far the field strength may be off that of the proton's resonance: "3 T" are 2.89 T on some scanners."""
 
@@ -59,10 +63,7 @@ def read(scan: Scan, muscle_pulse: int, arterial_pulse: int) -> Found:
     User parameters decide; where one is missing the sequence section may tell (TR, TI, flip angles, TE).
     """
     reader = _Reader(scan)
-    style = str(scan.parameters.get("Readout", "FLASH"))
-    if style.upper() not in ("FLASH", "GRE", "SPGR", "TURBOFLASH"):
-        reader.missing.append(f"Readout is {style}, expected FLASH: no look-up table for others")
-    muscle, arterial = _readouts(scan, reader, muscle_pulse, arterial_pulse)
+    muscle, arterial = _readouts(scan, reader, muscle_pulse, arterial_pulse, balanced=_balanced(scan, reader))
     first = reader.number("AIFEchoTime0", 1e-3, _nth(scan.sequence.echo_time, 1))
     second = scan.parameters.get("AIFEchoTime1") or _nth(scan.sequence.echo_time, 2)
     echoes = (
@@ -88,9 +89,22 @@ def read(scan: Scan, muscle_pulse: int, arterial_pulse: int) -> Found:
     )
 
 
-def _readouts(scan: Scan, reader: _Reader, muscle: int, arterial: int) -> tuple[Readout, Readout]:
+def _balanced(scan: Scan, reader: _Reader) -> bool:
+    """Whether the slices are balanced; proton density and arterial images have to be spoiled."""
+    style = {name: str(scan.parameters.get(name, "FLASH")) for name in ("Readout", "ReadoutPD", "AIFReadout")}
+    for name, value in style.items():
+        known = (*SPOILED, *BALANCED) if name == "Readout" else SPOILED
+        if value.upper() not in known:
+            either = "FLASH or bSSFP" if name == "Readout" else "FLASH"
+            reader.missing.append(f"{name} is {value}, expected {either}: no look-up table for others")
+    return style["Readout"].upper() in BALANCED
+
+
+def _readouts(
+    scan: Scan, reader: _Reader, muscle: int, arterial: int, *, balanced: bool
+) -> tuple[Readout, Readout]:
     sequence = scan.sequence
-    runup = int(reader.number("RunUpPulses", 1.0, 0.0, zero=True))
+    runup = int(reader.number("RunUpPulses", 1.0, None if balanced else 0.0, zero=True))
     angle = math.pi / 180
     flip = reader.number("FlipAngleSR", angle, _nth(sequence.flip_angle, 0))
     own = Readout(
@@ -98,7 +112,8 @@ def _readouts(scan: Scan, reader: _Reader, muscle: int, arterial: int) -> tuple[
         flip_density=reader.number("FlipAnglePD", angle, _nth(sequence.flip_angle, 1)),
         repetition=reader.number("EchoSpacing", 1e-3, _nth(sequence.repetition_time, 0)),
         delay=reader.number("SaturationDelay", 1e-3, _nth(sequence.inversion_time, 0)),
-        pulse=muscle + runup,
+        pulse=muscle if balanced else muscle + runup,
+        ramp=runup if balanced else None,
     )
     arterial_flip = reader.number("AIFFlipAngleSR", angle)
     return own, Readout(

@@ -63,7 +63,7 @@ class QuantifyFlow(Gadget):
                 done = self._slice(held, item.arterial, ready)
                 yield from _images(done)
                 slices.append(done)
-            forms = f"{item.conversion}/{self.conversion}"
+            forms = f"{item.conversion}/{item.protocol.tissue(self.conversion).form}"
             own = () if forms == "closed/closed" else (f"concentration of blood/muscle: {forms} form",)
             flags = (*item.flags, *gathered(against), *self._judged(slices), *own)
             yield replace(item, slices=tuple(slices), flags=flags, model=self.model, conversion=forms)

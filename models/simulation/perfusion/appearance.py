@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import torch
 
-from models.kinetics.concentration import RELAXIVITY
+from models.kinetics.concentration import RELAXIVITY, RELAXIVITY_T2
 from models.simulation.perfusion.scene import ROWS, Shares
 from models.simulation.perfusion.sequence import Train
 from models.simulation.perfusion.study import STEP, Study
@@ -45,6 +45,7 @@ class Look:
     """[mM], float64 [row, time]."""
 
     t1: torch.Tensor
+    t2: torch.Tensor
     density: torch.Tensor
     """Unenhanced, float64 [row]."""
 
@@ -59,13 +60,22 @@ class Look:
     def bright(self, train: Train, time: float, echo: int = 0) -> torch.Tensor:
         """Of a saturated image, float64 [node, row, pulse]."""
         held = self.concentration(time)
-        relaxed = 1 / (1 / self.t1 + RELAXIVITY[self.study.sequence.field] * held)
-        signal = train.signal(*self._grid(relaxed), self.study.efficiency)
-        return signal * (self.density * self._decay(held, train.echoes[echo]))[None, :, None]
+        t1, t2 = (self._grid(each) for each in self.relaxed(held))
+        signal = train.signal(t1, t2, self._strength, self.study.efficiency)
+        decay = 1.0 if train.ramp is not None else self._decay(held, train.echoes[echo])
+        return signal * (self.density * decay)[None, :, None]
+
+    def relaxed(self, held: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """T1 and T2 [s] of tissue that holds so much agent [mM]."""
+        strength = self.study.sequence.field
+        return (
+            1 / (1 / self.t1 + RELAXIVITY[strength] * held),
+            1 / (1 / self.t2 + RELAXIVITY_T2[strength] * held),
+        )
 
     def dark(self, train: Train, ready: torch.Tensor, echo: int = 0) -> torch.Tensor:
         """Of a proton-density image, float64 [node, row, pulse]; ``ready`` [node, row]."""
-        signal = train.density(*self._grid(self.t1), ready)
+        signal = train.density(self._grid(self.t1), self._strength, ready)
         held = torch.zeros(ROWS, dtype=torch.float64)
         return signal * (self.density * self._decay(held, train.echoes[echo]))[None, :, None]
 
@@ -77,14 +87,17 @@ class Look:
         found = []
         for gap in (*(times.diff() - len(train.lines) * train.spacing).tolist(), 0.0)[: len(times)]:
             found.append(now)
-            left = train.left(*self._grid(self.t1), now)
+            left = train.left(self._grid(self.t1), self._strength, now)
             now = torch.where(fresh, 1.0, 1 - (1 - left) * torch.exp(-gap / self.t1))
         return found
 
-    def _grid(self, t1: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """T1 and strength, [node, row]."""
-        shape = (len(self.nodes), ROWS)
-        return t1.expand(shape), self.nodes[:, None].expand(shape)
+    def _grid(self, values: torch.Tensor) -> torch.Tensor:
+        """[node, row]."""
+        return values.expand(len(self.nodes), ROWS)
+
+    @property
+    def _strength(self) -> torch.Tensor:
+        return self._grid(self.nodes[:, None])
 
     def _decay(self, held: torch.Tensor, echo: float) -> torch.Tensor:
         rates = torch.full((ROWS,), REST, dtype=torch.float64)
@@ -106,6 +119,7 @@ def look(study: Study) -> Look:
         time=time,
         held=held,
         t1=known.t1.double()[rows],
+        t2=known.t2.double()[rows],
         density=known.density.double()[rows],
     )
 

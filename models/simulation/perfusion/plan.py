@@ -54,5 +54,5 @@ def _image(study: Study, index: int) -> NDArray[Any]:
     part["k1"], part["contrast"] = lines[:, None], np.arange(len(train.echoes))
     part["imaging"], part["slice"], part["artery"] = True, max(index, 0), index < 0
     pulse = np.arange(len(lines)) * train.spacing
-    part["since"] = sequence.since(index) + train.delay + pulse[:, None]
+    part["since"] = sequence.since(index) + train.first + pulse[:, None]
     return part.reshape(-1)

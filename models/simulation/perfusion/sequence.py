@@ -2,10 +2,12 @@
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 
 from models.errors import SimulationError
+from models.kinetics.bloch import balanced
 from models.kinetics.concentration import RELAXIVITY, Readout
 from models.simulation.sampling import Sampling
 from models.simulation.signal import saturated
@@ -13,7 +15,10 @@ from models.simulation.signal import saturated
 
 @dataclass(frozen=True, kw_only=True)
 class Train:
-    """A spoiled gradient-echo readout of one image, after saturation or without it (proton density)."""
+    """A readout of one image, after saturation or without it (proton density).
+
+    Spoiled, or with a run-up balanced after saturation; proton density is spoiled in any case.
+    """
 
     matrix: tuple[int, int]
     """(x, y)."""
@@ -33,6 +38,8 @@ class Train:
 
     acceleration: int
     reference_lines: int
+    ramp: int | None = None
+    """Run-up pulses of a balanced train, see ``bloch.balanced``; None: spoiled."""
 
     @property
     def sampling(self) -> Sampling:
@@ -56,9 +63,14 @@ class Train:
         return self.lines.index(self.matrix[1] // 2)
 
     @property
+    def first(self) -> float:
+        """From the saturation to the first pulse whose echo is acquired [s]."""
+        return self.delay + (self.ramp or 0) * self.spacing
+
+    @property
     def duration(self) -> float:
         """From the saturation to the end [s]."""
-        return self.delay + len(self.lines) * self.spacing
+        return self.first + len(self.lines) * self.spacing
 
     @property
     def readout(self) -> Readout:
@@ -69,10 +81,26 @@ class Train:
             repetition=self.spacing,
             delay=self.delay,
             pulse=self.center,
+            ramp=self.ramp,
         )
 
-    def signal(self, t1: torch.Tensor, strength: torch.Tensor, efficiency: float) -> torch.Tensor:
-        """Of each pulse after saturation, float64 [..., pulse]; ``strength`` multiplies the flip angle."""
+    def signal(
+        self, t1: torch.Tensor, t2: torch.Tensor, strength: torch.Tensor, efficiency: float
+    ) -> torch.Tensor:
+        """Of each pulse after saturation, float64 [..., pulse]; ``strength`` multiplies the flip angle.
+
+        T2 counts in a balanced train alone, which has the decay to its echo in it.
+        """
+        if self.ramp is not None:
+            return balanced(
+                t1,
+                t2,
+                flip=self.flip * strength,
+                repetition=self.spacing,
+                pulses=len(self.lines),
+                ramp=self.ramp,
+                start=1 - efficiency * torch.exp(-self.delay / t1),
+            )
         pulse = torch.arange(len(self.lines), dtype=torch.float64)
         return saturated(
             t1[..., None],
@@ -163,7 +191,7 @@ class Sequence:
     def middle(self, index: int) -> float:
         """From the R wave to the centre of k-space [s]."""
         train = self.artery if index < 0 else self.muscle
-        return self.since(index) + train.delay + train.center * train.spacing
+        return self.since(index) + train.first + train.center * train.spacing
 
 
 def standard(
@@ -173,22 +201,25 @@ def standard(
     beats: int = 60,
     density: int = 3,
     field: float = 3.0,
+    readout: Literal["flash", "bssfp"] = "flash",
 ) -> Sequence:
-    """The usual protocol: FLASH in the slices and, with two echoes, for the arterial input.
+    """The usual protocol: FLASH or bSSFP in the slices, FLASH with two echoes for the arterial input.
 
     Raises SimulationError where a matrix is no multiple of the acceleration.
     """
     if matrix[1] % acceleration:
         raise SimulationError(f"{matrix[1]} lines are no multiple of the acceleration {acceleration}")
+    flash = readout == "flash"
     muscle = Train(
         matrix=matrix,
-        flip=math.radians(14),
+        flip=math.radians(14 if flash else 50),
         flip_density=math.radians(5),
-        spacing=2.2e-3,
-        delay=0.030,
-        echoes=(1.04e-3,),
+        spacing=2.2e-3 if flash else 2.6e-3,
+        delay=0.030 if flash else 0.017,
+        echoes=(1.04e-3 if flash else 1.3e-3,),
         acceleration=acceleration,
         reference_lines=min(24, matrix[1]),
+        ramp=None if flash else 3,
     )
     artery = Train(
         matrix=(64, 48),

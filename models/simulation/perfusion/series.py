@@ -180,7 +180,7 @@ def healthy(eyes: Look, train: Train) -> float:
     bolus = eyes.study.bolus
     time = torch.arange(0.0, bolus.arrival + bolus.transit + 40.0, STEP, dtype=torch.float64)
     held = HEALTHY.curves(bolus.left(time), STEP)[0]
-    t1 = 1 / (1 / eyes.t1[-1] + RELAXIVITY[eyes.study.sequence.field] * held)
+    t1, t2 = (each[:, -1] for each in eyes.relaxed(held[:, None]))
     one = torch.ones_like(t1)
-    signal = train.signal(t1, one, eyes.study.efficiency)[:, train.center]
+    signal = train.signal(t1, t2, one, eyes.study.efficiency)[:, train.center]
     return float(eyes.density[-1] * (signal.max() - signal[0]))

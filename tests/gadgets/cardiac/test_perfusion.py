@@ -48,9 +48,9 @@ def one(data, time, *, encoding, contrast, beat, pixel, pulse):
     return Image(data=data[None, None], head=head, meta={"ScansideEncoding": encoding})
 
 
-def simulated(state="stress"):
+def simulated(state="stress", **fields):
     """(header, images, series) of one slice."""
-    sequence = standard(matrix=(96, 72), acceleration=2, slices=1, beats=36)
+    sequence = standard(matrix=(96, 72), acceleration=2, slices=1, beats=36, **fields)
     study = draw_study(3, sequence=sequence, state=state)
     series = make_series(study, 25.0, box=64)
     images = []
@@ -116,6 +116,8 @@ def header(series):
         "AIFEchoTime1": 1e3 * series.aif_echo_times[1],
         "RelaxivityR1": series.relaxivity,
     }
+    if own.ramp is not None:
+        parameters |= {"Readout": "bSSFP", "RunUpPulses": own.ramp}
     return Scan(field_strength=series.field, parameters=parameters)
 
 
@@ -213,6 +215,33 @@ def test_a_missing_value_refuses_the_quantification_by_its_name(scan_and_images,
     lacking = replace(scan, parameters={k: v for k, v in scan.parameters.items() if k != name})
     (item,) = (each for each in run(CHAIN[0], images, lacking) if isinstance(each, FirstPass))
     assert reason in item.refusals
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ({"Readout": "EPI"}, "Readout is EPI, expected FLASH or bSSFP: no look-up table for others"),
+        ({"Readout": "TrueFISP"}, "RunUpPulses is not in the header"),
+        ({"Readout": "bSSFP", "RunUpPulses": 0, "ReadoutPD": "bSSFP"}, "ReadoutPD is bSSFP, expected FLASH"),
+        ({"AIFReadout": "bSSFP"}, "AIFReadout is bSSFP, expected FLASH"),
+    ],
+)
+def test_a_readout_without_a_table_is_refused_by_its_name(scan_and_images, given, reason):
+    scan, images, _ = scan_and_images
+    item = collected(images, replace(scan, parameters={**scan.parameters, **given}))
+    assert any(each.startswith(reason) for each in item.refusals)
+
+
+@pytest.mark.slow
+def test_flow_by_a_balanced_readout_is_near_the_truth_and_says_by_which_form():
+    scan, images, series = simulated(field=1.5, readout="bssfp")
+    _, values = report(through(images, scan))
+    assert values["refusals"] == []
+    assert "concentration of blood/muscle: closed/bloch form" in values["flags"]
+    found = {each["segment"]: each["mbf"] for each in values["segments"] if "mbf" in each}
+    errors = np.array([found[n] / float(series.truth.mbf[n - 1]) - 1 for n in found])
+    assert len(errors) == 6
+    assert abs(np.median(errors)) < 0.3
 
 
 def test_another_field_strength_is_refused(scan_and_images):

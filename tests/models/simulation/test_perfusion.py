@@ -6,9 +6,11 @@ import torch
 
 from models.kinetics.bloch import flash
 from models.kinetics.inputs import gamma_variate
+from models.perfusion.conversion import Conversion
 from models.simulation.perfusion.acquire import camera, simulate_perfusion
-from models.simulation.perfusion.appearance import look, picture
+from models.simulation.perfusion.appearance import look, picture, strengths
 from models.simulation.perfusion.flow import HEALTHY, SECTORS, Flow
+from models.simulation.perfusion.plan import plan_perfusion
 from models.simulation.perfusion.scene import MUSCLE, scene, segmented
 from models.simulation.perfusion.sequence import standard
 from models.simulation.perfusion.series import make_series
@@ -63,7 +65,7 @@ def test_flow_reaches_plasma_terms_once():
 def test_signal_of_each_pulse_is_that_of_bloch(pulse):
     train = standard().muscle
     t1 = torch.tensor([0.1, 0.4, 1.3], dtype=torch.float64)
-    found = train.signal(t1, torch.ones_like(t1), 0.97)[:, pulse]
+    found = train.signal(t1, t1, torch.ones_like(t1), 0.97)[:, pulse]
     start = 1 - 0.97 * torch.exp(-train.delay / t1)
     expected = flash(
         t1,
@@ -91,9 +93,38 @@ def test_the_signal_inverts_to_the_true_concentration(healthy):
     time = float(healthy.waves[20])
     signal = replace(eyes, study=own).bright(train, time)[1:3, -1, train.center].mean()
     relaxed = 1 / (1 / eyes.t1[-1] + 4.9188 * eyes.concentration(time)[-1])
-    expected = train.signal(relaxed, torch.tensor(1.0, dtype=torch.float64), 1.0)[train.center]
+    expected = train.signal(relaxed, relaxed, torch.tensor(1.0, dtype=torch.float64), 1.0)[train.center]
     decay = math.exp(-train.echoes[0] * (30 + 5.9133 * float(eyes.concentration(time)[-1])))
     assert float(signal) == pytest.approx(float(expected * eyes.density[-1]) * decay, rel=5e-3)
+
+
+def test_a_balanced_slice_inverts_to_the_true_concentration_with_its_own_times():
+    study = draw_study(2, sequence=standard(slices=1, beats=30, field=1.5, readout="bssfp"))
+    eyes, train = look(study), study.sequence.muscle
+    time = float(study.waves[20])
+    held = float(eyes.concentration(time)[-1])
+    signal = eyes.bright(train, time)[..., -1, train.center]
+    at_one = float(
+        (strengths(torch.ones(1, 1, dtype=torch.float64))[:, 0, 0] * signal).sum() / eyes.density[-1]
+    )
+    own = Conversion(
+        readout=train.readout, t1=float(eyes.t1[-1]), t2=float(eyes.t2[-1]), r1=5.565, r2=5.78, form="bloch"
+    )
+    dark = float(train.density(eyes.t1[-1:], torch.ones(1), torch.ones(1))[0, train.center])
+    assert held > 0.3
+    assert float(own.table(study.efficiency, 8.0)(torch.tensor([at_one / dark]))) == pytest.approx(
+        held, abs=0.02
+    )
+
+
+def test_a_run_up_comes_between_saturation_and_the_first_line():
+    sequence = standard(readout="bssfp", field=1.5)
+    train = sequence.muscle
+    assert train.first == pytest.approx(train.delay + 3 * train.spacing)
+    assert sequence.middle(1) - sequence.middle(0) == pytest.approx(train.duration + sequence.pause)
+    lines = plan_perfusion(draw_study(2, sequence=sequence))
+    imaging = lines[lines["imaging"] & ~lines["artery"] & (lines["slice"] == 0) & (lines["repetition"] == 0)]
+    assert imaging["since"][0] == pytest.approx(sequence.since(0) + train.first)
 
 
 def test_the_first_density_image_is_in_equilibrium_and_flowing_blood_always_is(healthy):
