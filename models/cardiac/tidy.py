@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.cardiac.regions import Mask, centre, enclosed, filled, grown, hull, largest, shrunk
+from models.cardiac.right import right_ventricle
 from models.cardiac.ventricle import CAVITY, LEAST, MUSCLE, RIGHT, left_ventricle
 
 __all__ = ["CAVITY", "LEAST", "MUSCLE", "NAMES", "RIGHT", "Labels", "enclosed", "rounded", "steady", "tidy"]
@@ -30,18 +31,15 @@ def tidy(labels: Labels, worth: NDArray[np.float32] | None = None) -> Labels:
 
     The left ventricle is what goes on from slice to slice and is worth most (``left_ventricle``), without
     holes. Where less than half of its circumference is muscle (at the base) a slice has no left ventricle.
-    The right ventricle is in each slice of the left one the largest region that touches it: above the left
-    ventricle's base lie the outflow tract and the atria, which look like it.
+    The right ventricle is in each slice of the left one what touches it and goes on (``right_ventricle``):
+    above the left ventricle's base lie the outflow tract and the atria, which look like it.
     """
     cavity, muscle = left_ventricle(labels, worth)
     out = np.zeros_like(labels)
     for index in map(int, np.flatnonzero((cavity | muscle).any((1, 2)))):
         out[index] = _section(cavity[index], filled(cavity[index] | muscle[index]))
-    for index in map(int, np.flatnonzero(out.any((1, 2)))):
-        right = (labels[index] == RIGHT) & (out[index] == 0)
-        near = grown(out[index] > 0, 4)
-        kept = largest(right, near) if (right & near).any() else np.zeros_like(right)
-        out[index][filled(kept) & (out[index] == 0)] = RIGHT
+    for index, right in right_ventricle(labels, out).items():
+        out[index][filled(right) & (out[index] == 0)] = RIGHT
     return out
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from models.cardiac.segment import beating
-from models.cardiac.tidy import CAVITY, MUSCLE, rounded, tidy
+from models.cardiac.tidy import CAVITY, MUSCLE, RIGHT, rounded, tidy
 
 
 def disc(radius, centre=(32, 32), side=64):
@@ -142,3 +142,21 @@ def test_pixels_that_are_no_numbers_take_the_beat_from_no_other():
     found = beating(images)
     assert np.isfinite(found).all()
     np.testing.assert_allclose(found[2, 5:], whole[2, 5:], atol=0.05)
+
+
+def test_an_organ_that_touches_the_apex_is_no_right_ventricle_and_a_wide_one_stays_whole():
+    """Found on a simulated stack: a bright organ beneath the apex was seven times the section above it."""
+    heart = np.stack([ventricle(radius) for radius in (12, 11, 9, 6)])
+    for index, radius in enumerate((12, 11, 8, 5)):
+        heart[index][disc(radius, (32, 14)) & (heart[index] == 0)] = RIGHT
+    organ = heart.copy()
+    organ[3][disc(24, (54, 14)) & (heart[3] == 0)] = RIGHT
+    found = tidy(organ)
+    np.testing.assert_array_equal(found[:3], heart[:3])
+    right = found[3] == RIGHT
+    assert (right & (heart[3] == RIGHT)).sum() == (heart[3] == RIGHT).sum()
+    assert right.sum() < 0.3 * (organ[3] == RIGHT).sum()
+    wide = heart.copy()
+    for index in range(4):
+        wide[index][disc(20 - 3 * index, (32, 8)) & (heart[index] == 0)] = RIGHT
+    np.testing.assert_array_equal(tidy(wide), wide)
