@@ -128,19 +128,18 @@ def _walls(labels: NDArray[np.uint8], cavity: Volume, parts: list[list[Mask]]) -
         near = [part for part in others if (grown(part) & own).any() and enclosed(part, own) >= WALLED]
         out[index] = _nearer(own, cavity[index], np.any(near, axis=0)) if near else own
     for index in set(range(slices[0], slices[-1])) - set(slices) if slices else ():
-        beside = cavity[index - 1] | out[index - 1]
+        beside = np.any(cavity[index - 1 : index + 2] | out[index - 1 : index + 2], 0)
         out[index] = largest((labels[index] == MUSCLE) & grown(beside), beside)
     if len(slices) > 1:
         areas = [int((cavity[n] | out[n]).sum()) for n in (slices[0], slices[-1])]
-        end = slices[-1] if areas[1] <= areas[0] else slices[0]
-        _cap(labels == MUSCLE, labels == CAVITY, out, end, cavity)
+        end, step = (slices[-1], 1) if areas[1] <= areas[0] else (slices[0], -1)
+        _cap(labels == MUSCLE, labels == CAVITY, out, end, step, cavity)
     return out
 
 
-def _cap(muscle: Volume, hollow: Volume, out: Volume, end: int, cavity: Volume) -> None:
-    """Go on beyond the last cavity with the muscle that lies below it; what is ``hollow`` is no apex."""
-    inner = end - 1 if end and cavity[end - 1].any() else end + 1
-    step, index = end - inner, end
+def _cap(muscle: Volume, hollow: Volume, out: Volume, end: int, step: int, cavity: Volume) -> None:
+    """Go on by steps beyond the last cavity with the muscle below it; what is ``hollow`` is no apex."""
+    index = end
     while 0 <= index + step < len(muscle):
         above = cavity[index] | out[index]
         index += step

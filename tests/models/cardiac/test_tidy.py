@@ -160,3 +160,15 @@ def test_an_organ_that_touches_the_apex_is_no_right_ventricle_and_a_wide_one_sta
     for index in range(4):
         wide[index][disc(20 - 3 * index, (32, 8)) & (heart[index] == 0)] = RIGHT
     np.testing.assert_array_equal(tidy(wide), wide)
+
+
+def test_a_slice_without_a_cavity_above_the_last_one_costs_nothing_else():
+    """Found on a real heart: the apex was sought upwards, through the whole ventricle."""
+    heart = np.stack([ventricle(radius) for radius in (12, 11, 9, 8, 6)])
+    heart[3:] = np.roll(heart[3:], 6, 1)
+    lost = heart.copy()
+    lost[3][heart[3] == CAVITY] = MUSCLE
+    found = tidy(lost)
+    for index in (0, 1, 2, 4):
+        np.testing.assert_array_equal(found[index], heart[index])
+    np.testing.assert_array_equal(tidy(lost[::-1])[::-1], found)
