@@ -1,20 +1,24 @@
 """The gadget that labels a stack of short-axis cine images."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Annotated
+from functools import cache
+from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
 import torch
 from pydantic import Field
 
+from gadgets.cardiac.ahead import Ahead
 from gadgets.cardiac.contours import burnt, regions_of_interest
-from gadgets.cardiac.stack import Stack, assemble
+from gadgets.cardiac.stack import Stack, assemble, side
 from gadgets.data import Image, Notes, Text
 from gadgets.errors import DataError
 from gadgets.gadget import Gadget
 from gadgets.image.history import noted
 from gadgets.scan import Scan
+
+if TYPE_CHECKING:
+    from models.cardiac.looks import Reader
 
 LABELS = ("lv", "myocardium", "rv")
 """What the values 1, 2, 3 of label images name."""
@@ -50,34 +54,54 @@ class Segment(Gadget):
     def process(self, stream: Iterable[Image], scan: Scan) -> Iterator[Image | Text]:
         """Give each image at once; labels and contours behind the last one."""
         held: list[Image] = []
-        for item in stream:
-            if item.role == "image":
-                if len(held) == MOST:
-                    raise DataError(f"more than {MOST} images wait for their segmentation")
-                held.append(item)
-            yield item
-        if held:
-            yield from self._labelled(assemble(held))
+        served = cache(self._served)
+        with Ahead(reader=lambda image: None if self._outside(image) else served()[0]) as ahead:
+            for item in stream:
+                if item.role == "image":
+                    if len(held) == MOST:
+                        raise DataError(f"more than {MOST} images wait for their segmentation")
+                    held.append(item)
+                    ahead.add(item)
+                yield item
+            if held:
+                yield from self._labelled(assemble(held), ahead, served)
 
-    def _labelled(self, stack: Stack) -> Iterator[Image | Text]:
-        from models.cardiac.function import curves
-        from models.cardiac.gate import judge
+    def _served(self) -> "tuple[Reader, str]":
+        """What reads images, and why it is not what was asked for."""
         from models.cardiac.reader import reading
-        from models.cardiac.segment import segment
         from models.runner import serving, shared
 
         model = shared(self.model)
-        common: Notes = {"ScansideModel": model.card.name, "ScansideModelHash": model.sha256[:12]}
-        faults = model.card.envelope.leaves(_facts(stack))
-        if faults:
-            yield from _refused(
-                stack, [f"outside of the model's envelope: {each}" for each in faults], common
-            )
-            return
         backend, instead = serving(model, self.backend)
+        said = f"{backend.name} in place of {self.backend}: {instead}" if instead else ""
+        return reading(model, backend), said
+
+    def _outside(self, image: Image) -> list[str]:
+        """What of an image the model was not made for."""
+        from models.runner import shared
+
+        height, width = image.data.shape[-2:]
+        facts = {"pixel": side(image), "lines": float(height), "columns": float(width)}
+        return shared(self.model).card.envelope.leaves(facts)
+
+    def _labelled(
+        self, stack: Stack, ahead: Ahead, served: "Callable[[], tuple[Reader, str]]"
+    ) -> Iterator[Image | Text]:
+        from models.cardiac.function import curves
+        from models.cardiac.gate import judge
+        from models.cardiac.segment import joined
+        from models.runner import shared
+
+        model = shared(self.model)
+        common: Notes = {"ScansideModel": model.card.name, "ScansideModelHash": model.sha256[:12]}
+        if faults := self._outside(stack.images[0][0]):
+            said = [f"outside of the model's envelope: {each}" for each in faults]
+            yield from _refused(stack, said, common)
+            return
+        reader, instead = served()
         if instead:
-            yield Text(text=f"{backend.name} in place of {self.backend}: {instead}", level="warning")
-        found = segment(reading(model, backend), stack.data, float(np.mean(stack.pixel)))
+            yield Text(text=instead, level="warning")
+        found = joined(reader, ahead.sections(reader, stack))
         verdict = judge(found.labels[0], curves(found.labels, stack.voxel), found.disagreement)
         common = {**common, "ScansideDisagreement": round(found.disagreement, 4)}
         if not verdict.accepted:
@@ -106,11 +130,6 @@ def labelled(image: Image, labels: torch.Tensor, common: Notes) -> Image:
     return replace(
         image, data=labels[None, None].to(torch.uint16), head=head, role="labels", meta=meta, noise=None
     )
-
-
-def _facts(stack: Stack) -> dict[str, float]:
-    height, width = stack.images[0][0].data.shape[-2:]
-    return {"pixel": float(np.mean(stack.pixel)), "lines": height, "columns": width}
 
 
 def _refused(stack: Stack, reasons: Iterable[str], common: Notes) -> Iterator[Image | Text]:

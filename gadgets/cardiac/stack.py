@@ -36,7 +36,7 @@ class Stack:
     @property
     def data(self) -> torch.Tensor:
         """Magnitudes, float32 [phase, slice, y, x]."""
-        rows = [torch.stack([_magnitude(one) for one in phase]) for phase in self.images]
+        rows = [torch.stack([magnitude(one) for one in phase]) for phase in self.images]
         return torch.stack(rows)
 
     @property
@@ -105,7 +105,21 @@ def _places(images: Sequence[Image]) -> dict[float, list[Image]]:
     return found
 
 
-def _magnitude(image: Image) -> torch.Tensor:
+def side(image: Image) -> float:
+    """Of an image's pixels, the mean of both [mm]."""
+    height, width = image.data.shape[-2:]
+    view = image.head["field_of_view"].astype(float)
+    return float(np.mean([view[1] / height, view[0] / width]))
+
+
+def place(image: Image) -> tuple[object, ...]:
+    """What images of one slice have in common."""
+    head = image.head
+    where = (*head["slice_dir"].tolist(), *head["position"].tolist())
+    return (int(head["slice"]), *where, *image.data.shape[-2:])
+
+
+def magnitude(image: Image) -> torch.Tensor:
     """float32 [y, x]."""
     data = image.data[0, 0]
     return data.abs() if data.is_complex() else data.float().abs()
