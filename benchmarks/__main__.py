@@ -40,6 +40,7 @@ NAMES = (
     "unrolled_speed",
     "segmentation",
     "cine_stacks",
+    "cine_speed",
     "segmentation_bad",
     "segmentation_robust",
     "first_pass",
