@@ -1,10 +1,10 @@
 """How long the segmentation of a cine stack takes: 10 slices of 25 phases of 192 x 192.
 
-First by itself, all images being there: its processor time over what its network's sums would take at the rate
-of this machine's convolutions, measured in the same run, and its time on all cores (two are asked for). Then
-through a server with the chain ``cine_function``, R = 2, 8 coils: as fast as it goes, and at the scanner's own
-pace (94 s), from the last readout sent and from the last image to the report; processor time and memory of all
-its processes. Wall times hold on a machine that does nothing else.
+First by itself, all images being there: its processor time over what its network's sums would take at the
+rate of this machine's convolutions, measured in the same run, and its time on all cores (two are asked for).
+Then through a server with the chain ``cine_function``, R = 2, 8 coils: as fast as it goes, and at the
+scanner's own pace (94 s), from the last readout sent and from the last image to the report; processor time
+and memory of all its processes. Wall times hold on a machine that does nothing else.
 """
 
 import os

@@ -8,8 +8,6 @@ from models.cardiac.regions import Mask
 Points = NDArray[np.float64]
 """[point, (y, x)], in pixels: a pixel's middle is a whole number."""
 
-_STEPS = ((0, 1), (1, 0), (0, -1), (-1, 0))
-
 
 def outline(mask: Mask) -> Points:
     """The corners of the outer boundary of the first region that rows meet, closed; empty where it is empty.
@@ -17,36 +15,32 @@ def outline(mask: Mask) -> Points:
     With the region at the right hand from corner to corner; where two pixels touch at a corner only, the path
     stays at its own.
     """
-    rows, columns = np.nonzero(mask)
-    if not len(rows):
+    pixels, width = np.pad(mask, 1).tobytes(), mask.shape[1] + 2
+    start = pixels.find(1)
+    if start < 0:
         return np.zeros((0, 2))
-    padded = np.pad(mask, 1)
-    start = int(rows[0]), int(columns[0])
-    place, step = start, 0
-    path = [place]
+    path = _walk(pixels, width, start)
+    return np.stack(np.divmod(np.array(path), width), 1) - 1.5
+
+
+def _walk(pixels: bytes, width: int, start: int) -> list[int]:
+    """The corners passed, each by the place of the pixel below and to the right of it.
+
+    In bytes, for a walk asks for one pixel after the other, and an array answers ten times as slowly.
+    """
+    ahead = (1, width, -1, -width)
+    right, left = (0, -1, -width - 1, -width), (-width, 0, -1, -width - 1)
+    place, step, path = start, 0, [start]
     while True:
-        place = place[0] + _STEPS[step][0], place[1] + _STEPS[step][1]
+        place += ahead[step]
         path.append(place)
         if place == start:
-            break
+            return path
         for turn in (-1, 0, 1):
             tried = (step + turn) % 4
-            if _inside(padded, place, tried):
+            if pixels[place + right[tried]] and not pixels[place + left[tried]]:
                 step = tried
                 break
-    return np.array(path, np.float64) - 0.5
-
-
-def _inside(padded: Mask, corner: tuple[int, int], step: int) -> bool:
-    """Whether the edge from a corner has the region at its right hand and not at its left."""
-    y, x = corner
-    right, left = (
-        ((y, x), (y - 1, x)),
-        ((y, x - 1), (y, x)),
-        ((y - 1, x - 1), (y, x - 1)),
-        ((y - 1, x), (y - 1, x - 1)),
-    )[step]
-    return bool(padded[right[0] + 1, right[1] + 1]) and not bool(padded[left[0] + 1, left[1] + 1])
 
 
 def smoothed(points: Points, harmonics: int = 12) -> Points:
