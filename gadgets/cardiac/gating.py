@@ -50,7 +50,7 @@ class GateHeartbeats(Gadget):
     """Of an interval, as a part of the median one."""
 
     def process(self, stream: Iterable[Block], scan: Scan) -> Iterator[Block | Text]:
-        """Give one block for each slice, phase after phase, when the next slice begins."""
+        """Give one block for each phase of a slice, one after the other, when the next slice begins."""
         wanted = self.phases or _whole(scan.parameters.get(PARAMETER))
         held: list[Block] = []
         for block in stream:
@@ -74,7 +74,9 @@ class GateHeartbeats(Gadget):
             text = f"slice {_slice(held[0])}: {strange} heartbeats of unusual length were needed"
             yield Text(text=text, level="warning")
         notes: Notes = {**held[0].notes, "ScansideGating": f"{phases} phases of {len(lines.beats)} beats"}
-        yield replace(held[0], head=lines.heads(phases), data=lines.at(phases), notes=notes)
+        heads = lines.heads(phases).reshape(phases, -1)
+        for head, data in zip(heads, lines.at(phases), strict=True):
+            yield replace(held[0], head=head, data=data, notes=notes)
 
 
 def _whole(value: Any) -> int | None:  # noqa: ANN401 - a user parameter of the header
@@ -159,14 +161,21 @@ class _Lines:
         out["flags"][-1] |= np.uint64(int(Flag.LAST_IN_SLICE))
         return out
 
-    def at(self, phases: int) -> NDArray[np.complex64]:
-        """Samples [phase * line, coil, sample]."""
-        out = np.empty((phases, len(self.rows), *self.data.shape[1:]), np.complex64)
-        for line, rows in enumerate(self.rows):
-            before, weight = _weights(self.place[rows], phases)
-            low, high = self.data[rows[before]], self.data[rows[(before + 1) % len(rows)]]
-            out[:, line] = low + weight.astype(np.float32)[:, None, None] * (high - low)
-        return out.reshape(-1, *self.data.shape[1:])
+    def at(self, phases: int) -> Iterator[NDArray[np.complex64]]:
+        """Samples [line, coil, sample] of each phase: one can be reconstructed while the next is made."""
+        pairs = [_weights(self.place[rows], phases) for rows in self.rows]
+        low, high = (
+            np.array([rows[(at + step) % len(rows)] for rows, (at, _) in zip(self.rows, pairs, strict=True)])
+            for step in (0, 1)
+        )
+        weight = np.array([each for _, each in pairs]).astype(np.float32)
+        for phase in range(phases):
+            before = self.data[low[:, phase]]
+            more = self.data[high[:, phase]]
+            more -= before
+            more *= weight[:, phase, None, None]
+            more += before
+            yield more
 
 
 def _intervals(

@@ -49,8 +49,18 @@ def blocks(items):
     return [item for item in items if isinstance(item, Block)]
 
 
+def slices(items):
+    """All phases of each slice in one block."""
+    found = blocks(items)
+    places = [int(each.head["idx"]["slice"][0]) for each in found]
+    return [
+        join(each for each, at in zip(found, places, strict=True) if at == place)
+        for place in sorted(set(places))
+    ]
+
+
 def test_every_line_is_seen_at_the_same_phases_of_its_own_beat():
-    (found,) = blocks(run(GateHeartbeats(phases=8), [scan_of(*regular())], SCAN))
+    (found,) = slices(run(GateHeartbeats(phases=8), [scan_of(*regular())], SCAN))
     assert found.data.shape == (48, 2, 4)
     idx = found.head["idx"]
     np.testing.assert_array_equal(idx["phase"], np.repeat(np.arange(8), 6))
@@ -60,17 +70,23 @@ def test_every_line_is_seen_at_the_same_phases_of_its_own_beat():
 
 def test_where_blocks_were_cut_changes_nothing():
     whole = scan_of(*regular(), *regular(1, 5000))
-    expected = blocks(run(GateHeartbeats(phases=8), [whole], SCAN))
+    expected = slices(run(GateHeartbeats(phases=8), [whole], SCAN))
     assert [int(each.head["idx"]["slice"][0]) for each in expected] == [0, 1]
     for seed in range(3):
-        found = blocks(run(GateHeartbeats(phases=8), cut_at_random(whole, seed), SCAN))
+        found = slices(run(GateHeartbeats(phases=8), cut_at_random(whole, seed), SCAN))
         for one, other in zip(found, expected, strict=True):
             np.testing.assert_array_equal(one.data, other.data)
             np.testing.assert_array_equal(one.head, other.head)
 
 
+def test_each_phase_comes_by_itself():
+    """So that it is reconstructed while the next one is interpolated."""
+    found = blocks(run(GateHeartbeats(phases=8), [scan_of(*regular())], SCAN))
+    assert [each.head["idx"]["phase"].tolist() for each in found] == [[phase] * 6 for phase in range(8)]
+
+
 def test_only_the_last_line_ends_the_slice():
-    (found,) = blocks(run(GateHeartbeats(phases=4), [scan_of(*regular())], SCAN))
+    (found,) = slices(run(GateHeartbeats(phases=4), [scan_of(*regular())], SCAN))
     last = (found.head["flags"] & np.uint64(int(Flag.LAST_IN_SLICE))) > 0
     assert last.tolist() == [False] * 23 + [True]
 
@@ -81,7 +97,7 @@ def test_of_two_beats_the_one_of_usual_length_counts_and_an_only_one_is_told():
         beats = regular() if not warned else [beat(1160, 200, (0, 1)), *regular()[1:]]
         items = run(GateHeartbeats(phases=8), [scan_of(*([extra] if extra else []), *beats)], SCAN)
         assert any(isinstance(each, Text) for each in items) == warned
-        (found,) = blocks(items)
+        (found,) = slices(items)
         lines = found.head["idx"]["kspace_encode_step_1"]
         expected = moving(lines, found.head["idx"]["phase"] / 8)
         error = np.abs(found.data[:, 0, 0] - expected) / (1 + lines)
@@ -97,5 +113,5 @@ def test_lines_without_a_trigger_pass_as_they_are():
 @pytest.mark.parametrize(("said", "count"), [({"RetroGatedImages": 5}, 5), ({}, 31)])
 def test_the_header_says_how_many_phases_there_are(said, count):
     scan = cartesian((4, 6, 1), parameters=said)
-    (found,) = blocks(run(GateHeartbeats(), [scan_of(*regular())], scan))
+    (found,) = slices(run(GateHeartbeats(), [scan_of(*regular())], scan))
     assert found.head["idx"]["phase"].max() + 1 == count
