@@ -53,7 +53,7 @@ class CardiacFunction(Gadget):
     """Heartbeats per minute; from the images' time stamps when None."""
 
     def process(self, stream: Iterable[Image], scan: Scan) -> Iterator[Image | Text]:
-        """Give each image; the report behind the last one."""
+        """Give each image; the report behind the last label image, before contours."""
         labels: list[Image] = []
         shown: dict[Key, Image] = {}
         for item in stream:
@@ -61,6 +61,9 @@ class CardiacFunction(Gadget):
                 labels.append(item)
             elif item.role == "image":
                 shown[_key(item)] = item
+            elif item.role == "contours" and labels:
+                yield from self._report(labels, shown, scan)
+                labels = []
             yield item
         if labels:
             yield from self._report(labels, shown, scan)

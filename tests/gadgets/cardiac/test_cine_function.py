@@ -112,6 +112,13 @@ def test_labels_and_report_say_what_the_stack_shows(labels, reads):
         assert sum(each["quantity"] == name for each in document["measurements"]) == 16
 
 
+def test_the_report_waits_for_the_labels_and_not_for_the_contours(labels, reads):
+    roles = [item.role for item in chain(images(labels)) if isinstance(item, Image)]
+    places = {role: [n for n, each in enumerate(roles) if each == role] for role in set(roles)}
+    assert max(places["labels"]) < places["report"][0] < min(places["contours"])
+    assert len(places["report"]) == 1
+
+
 @pytest.mark.parametrize("which", [slice(0, 8), slice(3, 6)])
 def test_the_document_is_what_its_schema_says_with_numbers_and_without(labels, reads, which):
     validator = pytest.importorskip("jsonschema").Draft202012Validator
