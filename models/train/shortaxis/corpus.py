@@ -67,7 +67,7 @@ def batches(
 
 def centred(shard: Slices, window: int, pixel: float = PIXEL) -> tuple[torch.Tensor, torch.Tensor]:
     """Windows about the middles of hearts, or of slices without one: nothing turned, pixels of ``pixel``."""
-    step = torch.eye(2) * pixel / shard[2][:, None, None]
+    step = torch.eye(2, device=shard[2].device) * pixel / shard[2][:, None, None]
     return sampled(shard, middles(shard[1]), step, window)
 
 

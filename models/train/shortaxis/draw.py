@@ -14,10 +14,10 @@ from models.train.shortaxis.layout import Section
 from models.train.shortaxis.shape import Heart, draw_heart, logarithmic
 from models.train.shortaxis.tissue import Part
 
-SIZE = 128
+SIZE = 160
 """Pixels of a slice along each side."""
 
-FINE = 176
+FINE = 220
 """Points that it is laid out on."""
 
 LAYERS = 3
@@ -57,7 +57,7 @@ def draw(random: Random) -> Drawn:
     heart, view = draw_heart(random), _view(random)
     u, v = _points(random, view)
     parts = torch.zeros(FINE, FINE, dtype=torch.uint8)
-    depth = chest.paint(parts, u, v, random, heart.radius * random.uniform(0.8, 1.15), view.height)
+    depth = chest.paint(parts, u, v, random, _size(random, heart, view.height), view.height)
     layers, labels = parts.repeat(LAYERS, 1, 1), torch.zeros_like(parts)
     box = _box(u, v, heart.reach)
     if box:
@@ -65,6 +65,12 @@ def draw(random: Random) -> Drawn:
         labels[box] = layout.paint(layers[:, *box], at, heart)
     image = render(layers, depth, random, SIZE, view.fov)
     return Drawn(image=image, labels=_coarse(labels), pixel=view.fov / SIZE)
+
+
+def _size(random: Random, heart: Heart, height: float) -> float:
+    """How far from the axis the surroundings lie: at the apex, where the heart is narrow, some touch it."""
+    narrow = float(heart.profile(torch.tensor(height))) if 0 < height < 1 else float(height >= 1)
+    return max(heart.radius * (narrow + (1 - narrow) * random.random()) * random.uniform(0.8, 1.15), 5.0)
 
 
 def _box(u: torch.Tensor, v: torch.Tensor, reach: float) -> tuple[slice, slice] | None:
@@ -102,7 +108,7 @@ def _view(random: Random) -> _View:
     turn = random.normal(0, 0.35) if usual else random.uniform(0, 2 * math.pi)
     tilt, towards = math.tan(random.normal(0, 0.12)), random.uniform(0, 2 * math.pi)
     kind = random.random()
-    ranges = (0.05, 0.95) if kind < 0.56 else (0.85, 1.12) if kind < 0.76 else (1.0, 1.5)
+    ranges = (0.03, 0.95) if kind < 0.48 else (0.82, 1.1) if kind < 0.8 else (1.0, 1.5)
     low, high = ranges if kind < 0.93 else (-0.5, 0.05)
     return _View(
         fov=SIZE * logarithmic(random, 1.1, 1.9),

@@ -49,7 +49,7 @@ def paint(parts: torch.Tensor, at: Section, heart: Heart) -> torch.Tensor:
     right = (radii.right < 0) & (radii.distance > radii.outer) & _between(at.height, heart)
     around = torch.minimum(radii.distance - radii.outer, radii.right)
     _wrap(parts, at, heart, around)
-    _above(parts, at, heart)
+    _above(parts, at, heart, rim)
     wall = (radii.right < heart.right_wall) & (radii.distance > radii.outer) & _between(at.height, heart)
     fill(parts, wall, Part.RIGHT_WALL)
     fill(parts, right, Part.RIGHT_BLOOD)
@@ -60,7 +60,7 @@ def paint(parts: torch.Tensor, at: Section, heart: Heart) -> torch.Tensor:
     fill(parts, muscle & ~_gap(at, heart, radii), Part.MYOCARDIUM)
     fill(parts, cavity, Part.LEFT_BLOOD)
     _within(parts, at, heart, radii, cavity, rough)
-    return _labels(at, heart, radii, right)
+    return _labels(muscle & ~cavity, cavity, right)
 
 
 def _radii(at: Section, heart: Heart) -> _Radii:
@@ -98,15 +98,19 @@ def _wrap(parts: torch.Tensor, at: Section, heart: Heart, around: torch.Tensor) 
     fill(parts, reach & (around < heart.fluid * (1 + 0.6 * at.broad)), Part.FLUID)
 
 
-def _above(parts: torch.Tensor, at: Section, heart: Heart) -> None:
-    """Atria and vessels in fat, where the slice lies above the valves."""
-    if float(at.height.amax()) < 0.8:
+def _above(parts: torch.Tensor, at: Section, heart: Heart, rim: torch.Tensor) -> None:
+    """Atria and vessels in fat, each from where its ventricle ends; the walls of later ones are whole."""
+    if float(at.height.amax()) < 0.75:
         return
-    seen = [(disc.outside(at.u, at.v), at.height > 1 + offset) for disc, offset in heart.above]
-    for margin, part in ((heart.fat + 1.5, Part.FAT), (heart.vessel_wall, Part.MUSCLE), (0.0, Part.ATRIUM)):
-        for index, (away, high) in enumerate(seen):
-            own = Part.ROOT if part == Part.ATRIUM and index % 2 else part
-            fill(parts, high & (away < margin), own)
+    ends = {"left": rim, "right": torch.full_like(rim, heart.right_range[1])}
+    seen = [
+        (each.disc.outside(at.u, at.v), at.height > ends[each.side] + each.offset) for each in heart.above
+    ]
+    for away, high in seen:
+        fill(parts, high & (away < heart.fat + 1.5), Part.FAT)
+    for index, (away, high) in enumerate(seen):
+        fill(parts, high & (away < heart.vessel_wall), Part.MUSCLE)
+        fill(parts, high & (away < 0), Part.ROOT if index % 2 else Part.ATRIUM)
 
 
 def _gap(at: Section, heart: Heart, radii: _Radii) -> torch.Tensor:
@@ -121,26 +125,22 @@ def _within(
 ) -> None:
     inner = radii.inner.clamp_min(1e-3)
     depth = radii.distance / inner
-    fill(parts, cavity & (depth + heart.trabeculae * rough > 1.02), Part.TRABECULA)
+    fill(parts, cavity & (depth + heart.trabeculae * rough > 1.02), Part.SPONGE)
     layer = heart.sponge * (1.5 - at.height).clamp(0.2, 1.5) * (1 + 0.5 * at.broad + 0.4 * at.rough)
-    fill(parts, cavity & (inner - radii.distance < torch.minimum(layer, 0.4 * inner)), Part.TRABECULA)
+    fill(parts, cavity & (inner - radii.distance < torch.minimum(layer, 0.4 * inner)), Part.SPONGE)
     if 0.15 < at.middle < 0.85:
         u, v = at.u / inner, at.v / inner
         for disc in heart.papillary:
             fill(parts, cavity & (disc.outside(u, v) < 0), Part.TRABECULA)
 
 
-def _labels(at: Section, heart: Heart, radii: _Radii, right: torch.Tensor) -> torch.Tensor:
-    """The label that most of each pixel has.
+def _labels(wall: torch.Tensor, cavity: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+    """The label that most of each pixel has, of masks [layer, y, x].
 
-    Near the base the left ventricle counts as a closed ring when at least half of its circumference does.
+    A slice through the valve's plane has the part of the ventricle that lies below it: whether it counts is
+    for those to say who measure.
     """
-    angle = torch.arange(64) * (2 * math.pi / 64)
-    rim = 1 - heart.rim[0] * torch.cos(angle - heart.rim[1])
-    counts = float((rim > at.middle).float().mean()) >= 0.5
-    left = (at.height > 0) & (radii.distance <= radii.outer) & counts
-    cavity = left & (radii.distance < radii.inner)
-    shares = torch.stack([part.float().mean(0) for part in (cavity, left & ~cavity, right)])
+    shares = torch.stack([part.float().mean(0) for part in (cavity, wall, right)])
     best, which = shares.max(0)
     return torch.where(best >= 0.5, which + 1, 0).to(torch.uint8)
 

@@ -16,9 +16,6 @@ from models.train.state import State, rate
 Judged = tuple[torch.Tensor, torch.Tensor]
 """Windows, float32 [slice, 1, y, x], and labels, int64 [slice, y, x]."""
 
-EVERY = 100
-"""Steps between checkpoints, each with its judgement."""
-
 JUDGED = 96
 """Slices to judge by."""
 
@@ -37,7 +34,7 @@ def train(
     follow(
         state,
         recipe.steps,
-        EVERY,
+        recipe.every,
         _endless(recipe, folder, state.step, machine.device),
         lambda batch, at: _learn(state, recipe, batch[0], batch[1], at),
         lambda model: {"dice": judge(model, judges)},
@@ -85,14 +82,21 @@ def dice(one: torch.Tensor, other: torch.Tensor) -> float:
 def _endless(
     recipe: SegmentationRecipe, folder: Path, done: int, device: torch.device
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """Batches from ``done`` steps on: shard after shard in an order that the seed and the pass give."""
+    """Batches from ``done`` steps on: shard after shard in an order that the seed and the pass give.
+
+    A GPU keeps every shard that it has seen; a processor has one at a time.
+    """
     each = corpus.SHARD // recipe.batch
     step = done // each * each
+    known: dict[int, corpus.Slices] = {}
     while True:
         turn, place = divmod(step // each, recipe.shards)
         order = np.random.default_rng([recipe.seed, 1, turn]).permutation(recipe.shards)
         random = np.random.default_rng([recipe.seed, 2, step])
-        shard = corpus.load(folder / "corpus", int(order[place]), device)
+        index = int(order[place])
+        shard = known.get(index) or corpus.load(folder / "corpus", index, device)
+        if device.type != "cpu":
+            known[index] = shard
         for batch in corpus.batches(shard, recipe.batch, recipe.window, random, recipe.design.pixel):
             step += 1
             if step > done:
@@ -103,7 +107,8 @@ def _begin(recipe: SegmentationRecipe, folder: Path, device: torch.device) -> St
     model, smooth = Segmenter(recipe.design), Segmenter(recipe.design)
     for each in (model, smooth):
         each.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimiser = torch.optim.AdamW(model.parameters(), lr=recipe.rate, weight_decay=1e-3)
+    fused = device.type == "cuda"
+    optimiser = torch.optim.AdamW(model.parameters(), lr=recipe.rate, weight_decay=1e-3, fused=fused)
     return State(folder, model, smooth, optimiser, recipe.average)
 
 

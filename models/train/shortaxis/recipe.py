@@ -22,6 +22,9 @@ class SegmentationRecipe:
     window: int = 64
     """Side of the windows of slices that a step sees [pixel]."""
 
+    every: int = 100
+    """Steps between checkpoints, each with its judgement."""
+
     rate: float = 2e-3
     """Of learning, at its highest."""
 

@@ -6,6 +6,7 @@ the anterior to the inferior wall; the origin is the left ventricle's axis.
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -30,6 +31,18 @@ class Disc:
         cos, sin = math.cos(self.turn), math.sin(self.turn)
         a, b = (cos * du + sin * dv) / self.half[0], (cos * dv - sin * du) / self.half[1]
         return (torch.hypot(a, b) - grow) * min(self.half)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Above:
+    """An atrium or a great vessel."""
+
+    disc: Disc
+    side: Literal["left", "right"]
+    """The ventricle above which it lies."""
+
+    offset: float
+    """From the height at which that ventricle ends to where it begins."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,8 +80,8 @@ class Heart:
     blend: float
     """How smoothly its parts merge."""
 
-    above: tuple[tuple[Disc, float], ...]
-    """Atria and great vessels, each with the height from which it is seen."""
+    above: tuple[Above, ...]
+    """Atria and great vessels."""
 
     vessel_wall: float
     trabeculae: float
@@ -91,7 +104,7 @@ class Heart:
     @property
     def reach(self) -> float:
         """All of it lies within this distance of the axis."""
-        discs = [*self.right, *(disc for disc, _ in self.above)]
+        discs = [*self.right, *(each.disc for each in self.above)]
         far = max(math.hypot(*disc.centre) + max(disc.half) for disc in discs)
         return max(far, 1.2 * self.radius) + 1.8 * (self.fat + self.fluid) + self.right_wall + 3
 
@@ -118,7 +131,7 @@ def logarithmic(random: Random, low: float, high: float) -> float:
 def draw_heart(random: Random) -> Heart:
     """A random heart at a random moment of its cycle."""
     cavity = logarithmic(random, 9, 40)
-    muscle = wall(cavity, logarithmic(random, 500, 2200))
+    muscle = wall(cavity, logarithmic(random, *((500, 2200) if random.random() < 0.88 else (2200, 3800))))
     thick = [(order, random.normal(0, 0.12 / order), random.uniform(0, 6.3)) for order in (1, 2, 3)]
     if random.random() < 0.2:
         muscle *= random.uniform(1.0, 1.6)
@@ -133,7 +146,7 @@ def draw_heart(random: Random) -> Heart:
         length=length,
         wall=muscle,
         widest=random.uniform(0.55, 0.85),
-        closed=min(muscle * random.uniform(0.5, 1.1) / length, 0.3),
+        closed=min(muscle * random.uniform(0.25, 1.1) / length, 0.3),
         narrowing=random.uniform(0.0, 0.25),
         outline=tuple(
             (order, random.normal(0, size), random.uniform(0, 6.3))
@@ -143,7 +156,7 @@ def draw_heart(random: Random) -> Heart:
         rim=(random.uniform(0, 0.12), math.pi + random.normal(0.6, 0.5)),
         right=_right(random, radius, right),
         right_range=(random.uniform(0.0, 0.35), random.uniform(0.85, 1.05)),
-        right_wall=random.uniform(1.5, 4.5),
+        right_wall=logarithmic(random, 1.5, 7),
         blend=random.uniform(2, 10),
         above=_above(random, radius),
         vessel_wall=random.uniform(0.8, 2.5),
@@ -159,7 +172,7 @@ def draw_heart(random: Random) -> Heart:
 
 def wall(cavity: float, section: float) -> float:
     """Thickness around a cavity's radius: a beat keeps the muscle's ``section`` [mm^2]."""
-    return float(np.clip(math.sqrt(cavity**2 + section / math.pi) - cavity, 3.5, 18))
+    return float(np.clip(math.sqrt(cavity**2 + section / math.pi) - cavity, 3.5, 26))
 
 
 def _right(random: Random, radius: float, size: float) -> tuple[Disc, ...]:
@@ -183,23 +196,27 @@ def _right(random: Random, radius: float, size: float) -> tuple[Disc, ...]:
     return tuple(parts)
 
 
-def _above(random: Random, radius: float) -> tuple[tuple[Disc, float], ...]:
-    """Left atrium, right atrium, pulmonary trunk, aortic root, a vein."""
+def _above(random: Random, radius: float) -> tuple[Above, ...]:
+    """Left atrium, right atrium, pulmonary trunk, aortic root, a vein; mostly close above ventricles."""
     unit = 0.5 * (radius + 32)
+    close = random.random() < 0.75
+    left: Literal["left"] = "left"
+    right: Literal["right"] = "right"
     places = (
-        (0.15, 0.25, 0.55, 1.0, 0.0),
-        (-1.2, 0.35, 0.5, 0.95, 0.0),
-        (-0.7, -0.95, 0.32, 0.55, -0.1),
-        (-0.45, -0.2, 0.36, 0.55, 0.0),
-        (-1.3, -0.4, 0.2, 0.4, 0.1),
+        (0.15, 0.25, 0.55, 1.0, 0.0, left),
+        (-1.2, 0.35, 0.5, 0.95, 0.0, right),
+        (-0.8, -0.95, 0.32, 0.55, -0.05, right),
+        (-0.45, -0.25, 0.36, 0.55, -0.05, left),
+        (-1.3, -0.4, 0.2, 0.4, 0.1, right),
     )
     found = []
-    for u, v, low, high, height in places:
+    for u, v, low, high, height, side in places:
         if random.random() < 0.9:
             half = unit * random.uniform(low, high), unit * random.uniform(low, high)
             centre = unit * random.normal(u, 0.15), unit * random.normal(v, 0.15)
             disc = Disc(centre=centre, half=half, turn=random.uniform(0, 3.1))
-            found.append((disc, height + random.normal(0.0, 0.08)))
+            offset = height + random.normal(0.0, 0.02 if close else 0.08)
+            found.append(Above(disc=disc, side=side, offset=offset))
     return tuple(found)
 
 

@@ -1,14 +1,18 @@
 """Drawn slices: what is labelled, and what a network is taught by them."""
 
+import math
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from models.nets.segmenter import Segmenter, SegmenterDesign
-from models.train.shortaxis import corpus
+from models.train.shortaxis import corpus, layout
 from models.train.shortaxis.draw import SIZE, draw
 from models.train.shortaxis.loop import dice, loss_of
-from models.train.shortaxis.shape import wall
+from models.train.shortaxis.shape import Above, Disc, draw_heart, wall
+from models.train.shortaxis.tissue import Part
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +40,43 @@ def test_equal_seeds_draw_equal_slices(drawn):
     again = draw(np.random.default_rng(3))
     torch.testing.assert_close(again.image, drawn[0].image)
     assert torch.equal(again.labels, drawn[0].labels)
+
+
+def cut(height, **changes):
+    """Parts and labels [y, x] of a heart's slice at a height, on points 1 mm apart; u along x."""
+    heart = replace(draw_heart(np.random.default_rng(5)), **changes)
+    axis = torch.arange(-70.0, 71.0)
+    v, u = torch.meshgrid(axis, axis, indexing="ij")
+    flat = torch.zeros_like(u)
+    at = layout.Section(
+        u=u[None], v=v[None], height=flat[None] + height, rough=flat, broad=flat, middle=height
+    )
+    parts = torch.zeros(1, *u.shape, dtype=torch.uint8)
+    return parts[0], layout.paint(parts, at, heart), u
+
+
+def test_a_slice_through_the_plane_of_the_valves_has_the_part_of_the_ventricle_below_it():
+    """Half of a ring was labelled whole or not at all, and half rings of simulated hearts were missed."""
+    whole = cut(0.97, rim=(0.0, 0.0))[1]
+    parts, labels, u = cut(0.97, rim=(0.1, math.acos(0.3)), above=())
+    below = ((labels == 1) | (labels == 2)).sum() / ((whole == 1) | (whole == 2)).sum()
+    assert float(below) == pytest.approx(1 - math.acos(0.3) / math.pi, abs=0.06)
+    assert not (parts[labels == 0] == Part.LEFT_BLOOD).any()
+    assert float(u[labels == 1].mean()) < 0
+
+
+def test_an_atrium_begins_where_its_ventricle_ends():
+    over = Disc(centre=(0.0, 0.0), half=(15.0, 15.0))
+    atria = tuple(Above(disc=over, side=side, offset=0.0) for side in ("left", "right"))
+    for left, right, height, seen in (
+        (0.1, 0.8, 0.95, True),
+        (0.0, 0.99, 0.95, False),
+        (0.1, 0.99, 0.8, False),
+    ):
+        parts, labels, _ = cut(height, rim=(left, math.pi), right_range=(0.1, right), above=atria)
+        found = (parts == Part.ATRIUM) | (parts == Part.ROOT)
+        assert bool(found.any()) is seen
+        assert not (found & (labels > 0)).any()
 
 
 @pytest.fixture(scope="module")
