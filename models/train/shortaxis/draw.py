@@ -108,7 +108,7 @@ def _view(random: Random) -> _View:
     turn = random.normal(0, 0.35) if usual else random.uniform(0, 2 * math.pi)
     tilt, towards = math.tan(random.normal(0, 0.12)), random.uniform(0, 2 * math.pi)
     kind = random.random()
-    ranges = (0.03, 0.95) if kind < 0.48 else (0.82, 1.1) if kind < 0.8 else (1.0, 1.5)
+    ranges = (0.03, 0.95) if kind < 0.44 else (0.82, 1.1) if kind < 0.8 else (1.0, 1.5)
     low, high = ranges if kind < 0.93 else (-0.5, 0.05)
     return _View(
         fov=SIZE * logarithmic(random, 1.1, 1.9),

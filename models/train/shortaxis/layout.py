@@ -12,6 +12,10 @@ CAVITY, MUSCLE, RIGHT = 1, 2, 3
 """Labels; 0 is everything else. Papillary muscles and trabeculae belong to the cavity."""
 
 
+GROOVE = 0.08
+"""How far the fat between ventricles and atria goes up."""
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Section:
     """A slice through a heart: points [layer, y, x]."""
@@ -90,12 +94,13 @@ def _between(height: torch.Tensor, heart: Heart) -> torch.Tensor:
 
 
 def _wrap(parts: torch.Tensor, at: Section, heart: Heart, around: torch.Tensor) -> None:
-    """Pericardium, fat and fluid around both ventricles, thicker here and there."""
-    reach = at.height > -0.1
+    """Pericardium, fat and fluid around both ventricles, thicker here and there; fat alone above them."""
+    reach = (at.height > -0.1) & (at.height < 1 + GROOVE)
     fat = heart.fat * (1 + 0.6 * at.broad)
     fill(parts, reach & (around < heart.fluid + fat + heart.sac), Part.PERICARDIUM)
     fill(parts, reach & (around < heart.fluid + fat), Part.FAT)
-    fill(parts, reach & (around < heart.fluid * (1 + 0.6 * at.broad)), Part.FLUID)
+    if heart.fluid:
+        fill(parts, reach & (around.abs() < heart.fluid * (1 + 0.6 * at.broad)), Part.FLUID)
 
 
 def _above(parts: torch.Tensor, at: Section, heart: Heart, rim: torch.Tensor) -> None:
