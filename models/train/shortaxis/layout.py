@@ -130,9 +130,9 @@ def _within(
 ) -> None:
     inner = radii.inner.clamp_min(1e-3)
     depth = radii.distance / inner
-    fill(parts, cavity & (depth + heart.trabeculae * rough > 1.02), Part.SPONGE)
+    fill(parts, cavity & (depth + heart.trabeculae * rough > 1.02), Part.TRABECULA)
     layer = heart.sponge * (1.5 - at.height).clamp(0.2, 1.5) * (1 + 0.5 * at.broad + 0.4 * at.rough)
-    fill(parts, cavity & (inner - radii.distance < torch.minimum(layer, 0.4 * inner)), Part.SPONGE)
+    fill(parts, cavity & (inner - radii.distance < torch.minimum(layer, 0.5 * inner)), Part.TRABECULA)
     if 0.15 < at.middle < 0.85:
         u, v = at.u / inner, at.v / inner
         for disc in heart.papillary:

@@ -86,7 +86,8 @@ class Heart:
     vessel_wall: float
     trabeculae: float
     sponge: float
-    """Width of the layer of trabeculae within the wall, at mid height."""
+    """Width of the layer of trabeculae within the wall, at mid height. A beat keeps its section as it keeps the
+    wall's: in a small cavity it is thick."""
 
     papillary: tuple[Disc, ...]
     """In units of the cavity's radius."""
@@ -131,7 +132,7 @@ def logarithmic(random: Random, low: float, high: float) -> float:
 def draw_heart(random: Random) -> Heart:
     """A random heart at a random moment of its cycle."""
     cavity = logarithmic(random, 9, 40)
-    muscle = wall(cavity, logarithmic(random, *((500, 2200) if random.random() < 0.88 else (2200, 3800))))
+    muscle = wall(cavity, logarithmic(random, *((500, 2200) if random.random() < 0.95 else (2200, 3600))))
     thick = [(order, random.normal(0, 0.12 / order), random.uniform(0, 6.3)) for order in (1, 2, 3)]
     if random.random() < 0.2:
         muscle *= random.uniform(1.0, 1.6)
@@ -161,7 +162,7 @@ def draw_heart(random: Random) -> Heart:
         above=_above(random, radius),
         vessel_wall=random.uniform(0.8, 2.5),
         trabeculae=random.uniform(0.0, 0.3),
-        sponge=random.uniform(0.5, 4.0) if random.random() < 0.65 else 0.0,
+        sponge=layer(cavity, logarithmic(random, 120, 1000)) if random.random() < 0.75 else 0.0,
         papillary=_papillary(random, cavity),
         fat=random.uniform(0, 9),
         sac=random.uniform(0, 1.8),
@@ -173,6 +174,11 @@ def draw_heart(random: Random) -> Heart:
 def wall(cavity: float, section: float) -> float:
     """Thickness around a cavity's radius: a beat keeps the muscle's ``section`` [mm^2]."""
     return float(np.clip(math.sqrt(cavity**2 + section / math.pi) - cavity, 3.5, 26))
+
+
+def layer(cavity: float, section: float) -> float:
+    """Width of a layer of this ``section`` [mm^2] within a cavity's radius, at most half of it."""
+    return cavity - math.sqrt(max(cavity**2 - section / math.pi, cavity**2 / 4))
 
 
 def _right(random: Random, radius: float, size: float) -> tuple[Disc, ...]:

@@ -30,7 +30,6 @@ class Part(enum.IntEnum):
     PERICARDIUM = 17
     CLUTTER = 18
     OTHER_CLUTTER = 19
-    SPONGE = 20
 
 
 BALANCED = {
@@ -84,8 +83,7 @@ def intensities(random: Random) -> torch.Tensor:
         values[Part.MYOCARDIUM] = random.uniform(0.55, 0.85)
     near = values[Part.MYOCARDIUM]
     values[Part.RIGHT_WALL] = near * random.uniform(0.8, 1.2)
-    for part, (low, high) in ((Part.TRABECULA, (-0.1, 0.4)), (Part.SPONGE, (0.0, 0.6))):
-        values[part] = near + (values[Part.LEFT_BLOOD] - near) * random.uniform(low, high)
+    values[Part.TRABECULA] = near + (values[Part.LEFT_BLOOD] - near) * random.uniform(-0.1, 0.55)
     for part, chance in ((Part.MUSCLE, 0.6), (Part.LIVER, 0.3), (Part.STOMACH, 0.1), (Part.FAT, 0.05)):
         if kind <= 0.88 and random.random() < chance:
             values[part] = near * random.uniform(0.7, 1.3)
