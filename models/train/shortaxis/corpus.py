@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from models.nets.segmenter import PIXEL
+from models.nets.segmenter import MULTIPLE, PIXEL
 from models.train.fields import Random
 from models.train.machine import pieces
 from models.train.shortaxis.draw import draw
@@ -53,16 +53,20 @@ def load(folder: Path, index: int, device: torch.device | None = None) -> Slices
 
 
 def batches(
-    shard: Slices, size: int, window: int, random: Random, pixel: float = PIXEL
+    shard: Slices, size: int, window: int, random: Random, pixel: float = PIXEL, narrow: int = 0
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """Batches in random order, float32 [slice, 1, y, x] and int64 [slice, y, x], where the shard is.
 
-    Each slice gives one window of itself, turned, on pixels of about ``pixel`` [mm].
+    Each slice gives one window of itself, turned, on pixels of about ``pixel`` [mm]. With ``narrow`` each
+    batch has its own side, from there to ``window``: a series is looked at close around the heart, too.
     """
     order = torch.from_numpy(random.permutation(len(shard[0]))).to(shard[0].device)
     for first in range(0, len(order) - size + 1, size):
         chosen = [each[order[first : first + size]] for each in shard]
-        yield vary(*_windows((chosen[0], chosen[1], chosen[2]), window, random, pixel), random)
+        side = (
+            MULTIPLE * int(random.integers(narrow // MULTIPLE, window // MULTIPLE + 1)) if narrow else window
+        )
+        yield vary(*_windows((chosen[0], chosen[1], chosen[2]), side, random, pixel), random)
 
 
 def centred(shard: Slices, window: int, pixel: float = PIXEL) -> tuple[torch.Tensor, torch.Tensor]:

@@ -97,7 +97,8 @@ def _endless(
         shard = known.get(index) or corpus.load(folder / "corpus", index, device)
         if device.type != "cpu":
             known[index] = shard
-        for batch in corpus.batches(shard, recipe.batch, recipe.window, random, recipe.design.pixel):
+        how = recipe.batch, recipe.window, random, recipe.design.pixel, recipe.narrow
+        for batch in corpus.batches(shard, *how):
             step += 1
             if step > done:
                 yield batch

@@ -22,6 +22,9 @@ class SegmentationRecipe:
     window: int = 64
     """Side of the windows of slices that a step sees [pixel]."""
 
+    narrow: int = 0
+    """Side of the narrowest windows [pixel], where steps see windows of different sides; 0: all are alike."""
+
     every: int = 100
     """Steps between checkpoints, each with its judgement."""
 

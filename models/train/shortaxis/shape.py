@@ -86,8 +86,7 @@ class Heart:
     vessel_wall: float
     trabeculae: float
     sponge: float
-    """Width of the layer of trabeculae within the wall, at mid height. A beat keeps its section as it keeps the
-    wall's: in a small cavity it is thick."""
+    """Width of the layer of trabeculae within the wall, at mid height."""
 
     papillary: tuple[Disc, ...]
     """In units of the cavity's radius."""
@@ -177,7 +176,7 @@ def wall(cavity: float, section: float) -> float:
 
 
 def layer(cavity: float, section: float) -> float:
-    """Width of a layer of this ``section`` [mm^2] within a cavity's radius, at most half of it."""
+    """Width of trabeculae within a cavity, at most half its radius: a beat keeps their ``section`` [mm^2]."""
     return cavity - math.sqrt(max(cavity**2 - section / math.pi, cavity**2 / 4))
 
 

@@ -11,7 +11,7 @@ from models.nets.segmenter import Segmenter, SegmenterDesign
 from models.train.shortaxis import corpus, layout
 from models.train.shortaxis.draw import SIZE, draw
 from models.train.shortaxis.loop import dice, loss_of
-from models.train.shortaxis.shape import Above, Disc, draw_heart, wall
+from models.train.shortaxis.shape import Above, Disc, draw_heart, layer, wall
 from models.train.shortaxis.tissue import Part
 
 
@@ -111,6 +111,24 @@ def test_small_cavities_have_thick_walls_of_the_same_section():
     for cavity, thick in ((26.0, wide), (14.0, narrow)):
         assert np.pi * ((cavity + thick) ** 2 - cavity**2) == pytest.approx(1200)
     assert narrow > 1.4 * wide
+
+
+def test_trabeculae_of_a_small_cavity_are_a_thick_layer_of_the_same_section():
+    wide, narrow = (layer(cavity, 300.0) for cavity in (26.0, 14.0))
+    for cavity, thick in ((26.0, wide), (14.0, narrow)):
+        assert np.pi * (cavity**2 - (cavity - thick) ** 2) == pytest.approx(300)
+    assert narrow > 1.8 * wide
+    assert layer(5.0, 300.0) == 2.5
+
+
+def test_steps_may_see_windows_of_different_sides(random_labels):
+    """Only wide ones were seen in training, and hearts looked at closely lost their base."""
+    sides = {
+        tuple(seen.shape[-2:])
+        for turn in range(4)
+        for seen, _ in corpus.batches(random_labels, 2, 96, np.random.default_rng(turn), narrow=64)
+    }
+    assert sides == {(64, 64), (80, 80), (96, 96)}
 
 
 def test_the_loss_of_certain_right_scores_is_nothing_and_of_wrong_ones_much():
