@@ -4,6 +4,7 @@ Every pixel's curve is compared with that of left and of right blood and of musc
 through what that says. A network may take its place, see ``gadgets.cardiac.perfusion.segment``.
 """
 
+import math
 from dataclasses import dataclass, field
 
 import torch
@@ -43,7 +44,8 @@ class Heart:
     """Of the left ventricle (y, x) [pixel]."""
 
     insertions: tuple[tuple[float, float], tuple[float, float]] | None
-    """Where the right ventricle meets the left, (y, x) [pixel]; in no order. None without right ventricle."""
+    """Where the right ventricle meets the left, (y, x) [pixel]: the septum goes from the first to the second
+    towards growing atan2(y, x), whichever is the anterior one. None without right ventricle."""
 
     reasons: tuple[str, ...] = field(default=())
     """Why this is not to be used."""
@@ -182,6 +184,16 @@ def insertions(
         for each in (first, last)
     ]
     return ends[0], ends[1]
+
+
+def septum(
+    middle: tuple[float, float], ends: tuple[tuple[float, float], tuple[float, float]]
+) -> tuple[float, float]:
+    """A point (y, x) in the middle of the septum, from ``insertions`` about ``middle``."""
+    first, last = (math.atan2(y - middle[0], x - middle[1]) for y, x in ends)
+    angle = first + (last - first) % (2 * math.pi) / 2
+    radius = math.dist(ends[0], middle)
+    return middle[0] + radius * math.sin(angle), middle[1] + radius * math.cos(angle)
 
 
 def judged(heart: Heart, series: torch.Tensor, pixel: float) -> list[str]:

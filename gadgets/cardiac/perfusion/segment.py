@@ -17,9 +17,8 @@ from gadgets.gadget import Gadget
 from gadgets.scan import Scan
 from models.cardiac.sectors import endocardial, segments
 from models.errors import ModelError
-from models.perfusion.muscle import Heart, find_muscle
+from models.perfusion.muscle import Heart, find_muscle, septum
 from models.perfusion.pools import Near, find_pools
-from models.perfusion.regions import center
 from models.runner import Backend, serving, shared
 from models.zoo import Model
 
@@ -163,8 +162,8 @@ def _segmented(one: Slice, heart: Heart) -> Slice:
     """With segments, where the insertions are known."""
     if heart.insertions is None or not bool(heart.muscle.any()):
         return replace(one, heart=heart)
-    anterior, inferior = _ordered(one.frames, heart.insertions)
-    towards = center(heart.right) if bool(heart.right.any()) else inferior
+    anterior, _ = _ordered(one.frames, heart.insertions)
+    towards = septum(heart.center, heart.insertions)
     names = segments(heart.muscle, heart.center, anterior, towards, one.level)
     return replace(one, heart=heart, segments=names, inner=endocardial(heart.muscle, heart.left))
 

@@ -15,7 +15,7 @@ from gadgets.cardiac.perfusion.item import FirstPass
 from gadgets.cardiac.perfusion.motion import CorrectMotion
 from gadgets.cardiac.perfusion.pulses import PLACE, CountPulses
 from gadgets.cardiac.perfusion.quantify import QuantifyFlow
-from gadgets.cardiac.perfusion.segment import NETWORK, Network, SegmentMyocardium, classical
+from gadgets.cardiac.perfusion.segment import NETWORK, Network, SegmentMyocardium, _segmented, classical
 from gadgets.data import Image, Text
 from gadgets.head import IMAGE_HEAD
 from gadgets.report.perfusion import ReportPerfusion
@@ -451,6 +451,21 @@ def test_what_a_network_segmented_names_it_behind_the_one_that_made_the_images(
     assert segmented(learned, scan_and_images[0]).slices[0].frames.meta["ScansideModel"] == (
         f"unrolled-2d 4 + {name}"
     )
+
+
+def test_a_right_ventricle_drawn_elsewhere_than_it_inserts_does_not_mirror_the_segments(
+    pooled, scan_and_images
+):
+    """Seen: the network took lung beyond the free wall for it, and inferior flow was reported as lateral."""
+    scan, _, _ = scan_and_images
+    one = segmented(pooled, scan, model="").slices[0]
+    across = tuple(round(2 * at) for at in one.heart.center)
+    other = one.heart.right.flip(0, 1).roll(
+        [at - size + 1 for at, size in zip(across, one.heart.right.shape, strict=True)], (0, 1)
+    )
+    assert other.any() and not torch.equal(other, one.heart.right)
+    again = _segmented(one, replace(one.heart, right=other))
+    assert torch.equal(again.segments, one.segments)
 
 
 def test_without_the_network_that_was_asked_for_the_contours_say_so(pooled, scan_and_images):

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from models.perfusion.muscle import FREE_WALL, insertions
+from models.perfusion.muscle import FREE_WALL, insertions, septum
 
 
 def test_insertions_lie_beyond_the_blood_by_the_free_wall():
@@ -18,3 +18,12 @@ def test_insertions_lie_beyond_the_blood_by_the_free_wall():
     reach = 1.0 + FREE_WALL / (20 * pixel)
     found = sorted(math.atan2(each[0] - 48, each[1] - 48) for each in ends)
     assert found == pytest.approx([-reach, reach], abs=0.06)
+
+
+def test_the_septum_lies_between_the_insertions_however_far_it_goes():
+    middle = (20.0, 30.0)
+    for first, arc in ((-2.4, 1.3), (2.0, 2.5), (0.3, 3.6)):
+        ends = tuple((20 + 9 * math.sin(each), 30 + 9 * math.cos(each)) for each in (first, first + arc))
+        y, x = septum(middle, ends)
+        half = first + arc / 2
+        assert (y, x) == pytest.approx((20 + 9 * math.sin(half), 30 + 9 * math.cos(half)))
