@@ -215,11 +215,16 @@ def summary(document: Mapping[str, Any]) -> str:
     if not document["measurements"]:
         return f"{document['title']}: {'; '.join(document['flags'])}"
     values = {each["quantity"]: each["value"] for each in document["measurements"]}
-    return (
-        f"LV EDV {values['lv_edv']:.0f} ml, ESV {values['lv_esv']:.0f} ml, EF {values['lv_ef']:.0f} %, "
-        f"mass {values['lv_mass']:.0f} g; RV EDV {values['rv_edv']:.0f} ml, "
-        f"EF {values.get('rv_ef', float('nan')):.0f} %. Not for diagnosis."
+    rows = (
+        ("LV EDV", "lv_edv", "ml"),
+        ("LV ESV", "lv_esv", "ml"),
+        ("LV EF", "lv_ef", "%"),
+        ("mass", "lv_mass", "g"),
+        ("RV EDV", "rv_edv", "ml"),
+        ("RV EF", "rv_ef", "%"),
     )
+    said = (f"{words} {values[name]:.0f} {unit}" for words, name, unit in rows if name in values)
+    return f"{', '.join(said)}. Not for diagnosis."
 
 
 def report(image: Image, pixels: torch.Tensor, document: Mapping[str, Any]) -> Image:

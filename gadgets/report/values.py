@@ -134,7 +134,8 @@ def mean(item: FirstPass) -> dict[str, float] | None:
 
 def _slice(one: Slice) -> dict[str, object]:
     moved = one.moved
-    shift = moved.displacement.mean((2, 3)) if moved is not None else torch.zeros(1, 2)
+    used = None if moved is None else moved.numbers(len(one.frames.times))
+    shift = moved.displacement[used].mean((2, 3)) if moved is not None else torch.zeros(1, 2)
     return {
         "level": one.level,
         "frames": len(one.frames.times),
@@ -143,7 +144,7 @@ def _slice(one: Slice) -> dict[str, object]:
         "segmentation": None if one.heart is None else one.heart.origin,
         "segmentation_model": one.frames.meta.get("ScansideSegmentationModel"),
         "shift_max_mm": round(float((shift * torch.tensor(one.frames.pixel)).norm(dim=1).max()) * 1e3, 2),
-        "residual_max": None if moved is None else round(float(moved.left.max()), 4),
+        "residual_max": None if moved is None else round(float(moved.left[used].max()), 4),
     }
 
 

@@ -46,8 +46,8 @@ def right_ventricle(labels: NDArray[np.uint8], left: NDArray[np.uint8]) -> dict[
     start = min(large, key=lambda index: abs(index - middle))
     kept = {start: found[start]}
     for step in (down, -down):
-        last, index = found[start], start + step
-        while index in found:
+        last = found[start]
+        for index in (each for each in slices[::step] if (each - start) * step > 0):
             if found[index].any() and last.any():
                 section = found[index]
                 if section.sum() > max(LARGER * last.sum(), WIDER * (left[index] > 0).sum()):
@@ -55,7 +55,6 @@ def right_ventricle(labels: NDArray[np.uint8], left: NDArray[np.uint8]) -> dict[
                     section = _touching(section & near, left[index])
                 kept[index] = section
                 last = section if section.any() else last
-            index += step
     return kept
 
 

@@ -84,9 +84,13 @@ def beating(images: torch.Tensor) -> NDArray[np.float32]:
 
 
 def _boxes(reader: Reader, slices: Sequence[Section], heart: Labels) -> list[Box | None]:
-    """Where each slice is looked at. Where none of the heart is at end-diastole none is later: the base goes
-    towards the apex, and the apex stays."""
-    return [surroundings(at > 0, reader, each.pixel) for at, each in zip(heart, slices, strict=True)]
+    """Where each slice is looked at: around the heart at phase 0, or, without one, around that of all slices.
+
+    Phase 0 need not be end-diastole: a late trigger finds the base away, and it comes back.
+    """
+    whole = surroundings((heart > 0).any(0), reader, slices[0].pixel)
+    boxes = (surroundings(at > 0, reader, each.pixel) for at, each in zip(heart, slices, strict=True))
+    return [box or whole for box in boxes]
 
 
 def _around(boxes: Sequence[Box]) -> Box:

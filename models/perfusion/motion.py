@@ -48,6 +48,11 @@ class Moved:
         """Frames that no registration mends, bool [frame]."""
         return (self.left > WORST) | (self.unlike > UNLIKE)
 
+    def numbers(self, used: int) -> list[int]:
+        """Which of the acquired frames the ``used`` ones are: all, or those that are not beyond."""
+        every = list(range(len(self.left)))
+        return every if used == len(every) else (~self.beyond).nonzero().flatten().tolist()
+
 
 def register(series: torch.Tensor, flow: Flow | None) -> Moved:
     """The motion of ``series`` float32 [frame, y, x]; without ``flow`` it is a translation of each frame."""

@@ -10,6 +10,9 @@ from models.perfusion.trajectory import BAND, hann
 AWAY = 2.0
 """Farther from where the heart is most often, a frame is not at home [pixel]."""
 
+RUN = 4
+"""Frames before and behind a frame that do not vouch for it: strays come in runs."""
+
 PATTERNS = 6
 """Images that the others' structure is described by: contrast has few degrees of freedom."""
 
@@ -35,8 +38,9 @@ def unlike(series: torch.Tensor, shifts: torch.Tensor) -> torch.Tensor:
         return left.to(series.dtype)
     for frame in range(len(series)):
         others = home.clone()
-        others[frame] = False
-        left[frame] = _unexplained(gram, frame, others)
+        others[max(frame - RUN, 0) : frame + RUN + 1] = False
+        if int(others.sum()) > PATTERNS:
+            left[frame] = _unexplained(gram, frame, others)
     return left.to(series.dtype)
 
 

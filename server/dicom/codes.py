@@ -49,8 +49,8 @@ haematocrit  LN   20570-8    Hematocrit
 heart_rate   LN   8867-4     Heart rate
 wall_thickness  DCM  122445  Wall Thickness
 wall_thickening  99SCANSIDE  wall_thickening  Wall Thickening
-lv_strain_endocardial  99SCANSIDE  lv_strain_endocardial  Peak Endocardial Circumferential Strain
-lv_strain_midwall  99SCANSIDE  lv_strain_midwall  Peak Midwall Circumferential Strain
+lv_strain_endocardial  99SCANSIDE  strain_endo  Peak Endocardial Circumferential Strain
+lv_strain_midwall  99SCANSIDE  strain_midwall  Peak Midwall Circumferential Strain
 lv_ef        LN   8811-2     Left ventricular ejection fraction by MR
 lv_edv       LN   8821-1     Left Ventricular ED Volume
 lv_esv       LN   8823-7     Left Ventricular ES Volume

@@ -51,8 +51,10 @@ class CorrectMotion(Gadget):
                 where = heart_in(one.frames, arterial, pools) if arterial and pools else None
                 whole, moved = self._moved(one, where)
                 yield from _series(whole)
-                slices.append(replace(whole, frames=without(whole.frames, moved.beyond), moved=moved))
                 count, bad = len(moved.beyond), int(moved.beyond.sum())
+                if bad <= SHARE * count:
+                    whole = replace(whole, frames=without(whole.frames, moved.beyond))
+                slices.append(whole)
                 if bad > SHARE * count:
                     refused.append((number, f"motion beyond correction in {bad} of {count} frames"))
                 elif bad:
@@ -71,7 +73,9 @@ class CorrectMotion(Gadget):
         cropped = crop(frames, box_around(where, frames.signal.shape, self.box))
         moved = register(cropped.even, ENGINES[self.engine])
         height, width = cropped.signal.shape[-2:]
-        return replace(one, frames=_warped(cropped, moved, ((height - 1) / 2, (width - 1) / 2))), moved
+        return replace(
+            one, frames=_warped(cropped, moved, ((height - 1) / 2, (width - 1) / 2)), moved=moved
+        ), moved
 
 
 def without(frames: Frames, astray: torch.Tensor) -> Frames:

@@ -140,7 +140,10 @@ def mapped(one: Slice, name: str) -> torch.Tensor:
 
 def _images(one: Slice) -> Iterator[Image]:
     if one.gadolinium is not None:
-        for number, (frame, time) in enumerate(zip(one.gadolinium, one.frames.times, strict=True)):
+        numbers = (
+            range(len(one.frames.times)) if one.moved is None else one.moved.numbers(len(one.gadolinium))
+        )
+        for number, frame, time in zip(numbers, one.gadolinium, one.frames.times, strict=True):
             image = derived(one.frames, frame, "gd", {"ScansideSlice": one.level})
             image.head["repetition"] = number
             image.head["acquisition_time_stamp"] = round(float(time) / 2.5e-3)

@@ -171,3 +171,31 @@ def test_what_is_refused_has_a_reason_and_no_numbers(labels, reads, which, pixel
 def test_a_broken_scan_has_no_labels_and_no_report(labels, reads):
     answers = run_interrupted(Segment(), images(labels), Scan())
     assert {item.role for item in answers} == {"image"}
+
+
+def test_one_phase_gives_a_report_without_what_needs_a_beat(labels, reads):
+    items = chain(images(labels[:1]))
+    (report,) = by_role(items, "report")
+    document = json.loads(report.meta["ScansideReport"])
+    names = {each["quantity"] for each in document["measurements"]}
+    assert {"lv_edv", "lv_mass"} <= names and not {"lv_esv", "lv_ef", "lv_strain_midwall"} & names
+    assert len(by_role(items, "contours")) == labels.shape[1]
+
+
+def test_a_late_trigger_changes_no_volume(labels, reads):
+    """The base is away at the first phase then: its slices were never looked at again."""
+    beating = labels.copy()
+    beating[3:6, 1] = 0
+    found = []
+    for late in (0, 4):
+        (report,) = by_role(chain(images(np.roll(beating, -late, 0))), "report")
+        document = json.loads(report.meta["ScansideReport"])
+        found.append(
+            {
+                each["quantity"]: each["value"]
+                for each in document["measurements"]
+                if not each["site"].startswith("aha")
+            }
+        )
+    for name in ("lv_edv", "lv_esv", "lv_mass", "rv_edv"):
+        assert found[1][name] == pytest.approx(found[0][name], rel=0.02), name

@@ -368,6 +368,9 @@ def test_of_a_slice_with_more_frames_astray_nothing_is_quantified(scan_and_image
     assert item.refusals == (
         f"slice 1: motion beyond correction in {int(item.slices[0].moved.beyond.sum())} of 36 frames",
     )
+    assert (
+        len(item.slices[0].frames.times) == 36
+    )  # nothing is quantified, and nothing breaks for want of frames
 
 
 def without_bolus(images):

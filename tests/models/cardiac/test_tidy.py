@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 
+from models.cardiac.right import right_ventricle
 from models.cardiac.segment import beating
 from models.cardiac.tidy import CAVITY, MUSCLE, RIGHT, rounded, tidy
 
@@ -172,3 +173,12 @@ def test_a_slice_without_a_cavity_above_the_last_one_costs_nothing_else():
     for index in (0, 1, 2, 4):
         np.testing.assert_array_equal(found[index], heart[index])
     np.testing.assert_array_equal(tidy(lost[::-1])[::-1], found)
+
+
+def test_the_right_ventricle_goes_on_beyond_a_slice_without_a_left_one():
+    heart = np.stack([ventricle(radius) for radius in (12, 12, 11, 9, 8)])
+    for index, radius in enumerate((12, 12, 11, 9, 7)):
+        heart[index][disc(radius, (32, 14)) & (heart[index] == 0)] = RIGHT
+    left = np.where(heart == RIGHT, 0, heart).astype(np.uint8)
+    left[2] = 0
+    assert sorted(right_ventricle(heart, left)) == [0, 1, 3, 4]

@@ -61,3 +61,14 @@ def test_a_breath_within_the_slice_is_like_the_others():
 
 def test_of_few_frames_nothing_is_said():
     assert (unlike(series([1.0] * 8), torch.zeros(8, 2)) == 0).all()
+
+
+@pytest.mark.parametrize("beats", [(14, 15), (3, 4, 5, 6, 7), (28, 29, 30, 31)])
+def test_strays_that_follow_each_other_do_not_vouch_for_each_other(beats):
+    def left(astray):
+        return unlike(series([0.5 if n in astray else 1.0 for n in range(FRAMES)]), torch.zeros(FRAMES, 2))
+
+    together, others = left(beats), [n for n in range(FRAMES) if n not in beats]
+    for beat in beats:
+        assert together[beat] > left((beat,))[beat] - 0.1
+    assert together[others].max() < UNLIKE - 0.1
