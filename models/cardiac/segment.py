@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from models.cardiac.looks import LOOKS, Look, Network, Reader, labels
+from models.cardiac.regions import Mask
 from models.cardiac.section import (
     Box,
     Section,
@@ -88,7 +89,8 @@ def _boxes(reader: Reader, slices: Sequence[Section], heart: Labels) -> list[Box
 
     Phase 0 need not be end-diastole: a late trigger finds the base away, and it comes back.
     """
-    whole = surroundings((heart > 0).any(0), reader, slices[0].pixel)
+    anywhere: Mask = np.logical_or.reduce(heart > 0)
+    whole = surroundings(anywhere, reader, slices[0].pixel)
     boxes = (surroundings(at > 0, reader, each.pixel) for at, each in zip(heart, slices, strict=True))
     return [box or whole for box in boxes]
 

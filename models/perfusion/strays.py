@@ -11,7 +11,8 @@ AWAY = 2.0
 """Farther from where the heart is most often, a frame is not at home [pixel]."""
 
 RUN = 4
-"""Frames before and behind a frame that do not vouch for it: strays come in runs."""
+"""Frames before and behind a frame that need not vouch for it: strays come in runs. Without these fewer
+patterns are contrast, and a stray elsewhere is sooner one: a frame is judged with and without them."""
 
 PATTERNS = 6
 """Images that the others' structure is described by: contrast has few degrees of freedom."""
@@ -37,19 +38,19 @@ def unlike(series: torch.Tensor, shifts: torch.Tensor) -> torch.Tensor:
     if int(home.sum()) <= 2 * PATTERNS:
         return left.to(series.dtype)
     for frame in range(len(series)):
-        others = home.clone()
-        others[max(frame - RUN, 0) : frame + RUN + 1] = False
-        if int(others.sum()) > PATTERNS:
-            left[frame] = _unexplained(gram, frame, others)
+        for run in (0, RUN):
+            others = home.clone()
+            others[max(frame - run, 0) : frame + run + 1] = False
+            if int(others.sum()) > PATTERNS:
+                left[frame] = max(float(left[frame]), _unexplained(gram, frame, others))
     return left.to(series.dtype)
 
 
-def _unexplained(gram: torch.Tensor, frame: int, others: torch.Tensor) -> torch.Tensor:
+def _unexplained(gram: torch.Tensor, frame: int, others: torch.Tensor) -> float:
     """By the strongest patterns of the others, from the products of all frames with each other."""
     values, vectors = torch.linalg.eigh(gram[others][:, others])
     keep = values > 1e-9 * values[-1].clamp(min=1e-30)
     keep[:-PATTERNS] = False
     along = (gram[frame, others] @ vectors[:, keep]).square() / values[keep]
     own = gram[frame, frame].clamp(min=1e-30)
-    found: torch.Tensor = (1 - along.sum() / own).clamp(0, 1).sqrt()
-    return found
+    return float((1 - along.sum() / own).clamp(0, 1).sqrt())
