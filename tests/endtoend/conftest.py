@@ -71,7 +71,8 @@ def serving(folder, *flags, **settings):
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory):
-    with serving(tmp_path_factory.mktemp("server") / "state") as address:
+    """With room for scans that tests have cut, which end later than their tests on a loaded machine."""
+    with serving(tmp_path_factory.mktemp("server") / "state", sessions=64) as address:
         yield address
 
 
