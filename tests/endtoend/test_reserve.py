@@ -9,7 +9,7 @@ import pytest
 from server.client import converse
 from server.files.header import write_header
 from server.wire import encode
-from tests.gadgets.cardiac.test_perfusion import CHAIN, simulated
+from tests.gadgets.cardiac.first_pass import CHAIN, simulated
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 

@@ -1,7 +1,6 @@
 """A simulated first pass, as images, through the steps of the perfusion chain."""
 
 import json
-import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,116 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from gadgets.cardiac.perfusion.arterial import FindArterialInput
-from gadgets.cardiac.perfusion.collect import CollectFirstPass
 from gadgets.cardiac.perfusion.item import FirstPass
-from gadgets.cardiac.perfusion.motion import CorrectMotion
 from gadgets.cardiac.perfusion.pulses import PLACE, CountPulses
-from gadgets.cardiac.perfusion.quantify import QuantifyFlow
-from gadgets.cardiac.perfusion.segment import NETWORK, Network, SegmentMyocardium, _segmented, classical
 from gadgets.data import Image, Text
-from gadgets.head import IMAGE_HEAD
-from gadgets.report.perfusion import ReportPerfusion
 from gadgets.scan import PROTON, Encoding, Limit, Scan, Space
 from gadgets.testing import cut_at_random, random_kspace, readouts, run
-from models.simulation.perfusion.sequence import standard
-from models.simulation.perfusion.series import make_series
-from models.simulation.perfusion.study import draw_study
-
-CHAIN = (
-    CollectFirstPass(),
-    CorrectMotion(box=64),
-    FindArterialInput(),
-    SegmentMyocardium(),
-    QuantifyFlow(),
-    ReportPerfusion(),
-)
-
-
-def one(data, time, *, encoding, contrast, beat, pixel, pulse):
-    """A frame as the reconstruction gives it."""
-    height, width = data.shape
-    head = np.zeros((), IMAGE_HEAD)
-    head["field_of_view"] = 1e3 * pixel * width, 1e3 * pixel * height, 8
-    head["matrix_size"] = width, height, 1
-    head["contrast"], head["repetition"] = contrast, beat
-    head["acquisition_time_stamp"] = round(float(time) / 2.5e-3)
-    head["read_dir"], head["phase_dir"] = (1, 0, 0), (0, 1, 0)
-    head["user_int"][PLACE] = pulse
-    return Image(data=data[None, None], head=head, meta={"ScansideEncoding": encoding})
-
-
-def simulated(state="stress", **fields):
-    """(header, images, series) of one slice."""
-    sequence = standard(matrix=(96, 72), acceleration=2, slices=1, beats=36, **fields)
-    study = draw_study(3, sequence=sequence, state=state)
-    series = make_series(study, 25.0, box=64)
-    images = []
-    for encoding, still, moving, times, still_times, pixel, readout in (
-        (
-            1,
-            series.aif_density,
-            series.aif,
-            series.aif_times,
-            series.aif_density_times,
-            series.aif_pixel,
-            series.aif_readout,
-        ),
-        (
-            0,
-            series.density,
-            series.images,
-            series.times[0],
-            series.density_times[0],
-            series.pixel,
-            series.readout,
-        ),
-    ):
-        for contrast in range(len(still) if encoding else 1):
-            frames = [
-                *zip(still[contrast], still_times, strict=True),
-                *zip(moving[contrast], times, strict=True),
-            ]
-            images += [
-                one(
-                    data,
-                    time,
-                    encoding=encoding,
-                    contrast=contrast,
-                    beat=beat,
-                    pixel=pixel,
-                    pulse=readout.pulse,
-                )
-                for beat, (data, time) in enumerate(frames)
-            ]
-    return header(series), images, series
-
-
-@pytest.fixture(scope="module")
-def scan_and_images():
-    return simulated()
-
-
-def header(series):
-    own, arterial = series.readout, series.aif_readout
-    degree = math.degrees
-    parameters = {
-        "NumOfProtonDensityImages": series.density.shape[1],
-        "SaturationDelay": 1e3 * own.delay,
-        "AIFSaturationDelay": 1e3 * arterial.delay,
-        "EchoSpacing": 1e3 * own.repetition,
-        "AIFEchoSpacing": 1e3 * arterial.repetition,
-        "FlipAngleSR": degree(own.flip),
-        "FlipAnglePD": degree(own.flip_density),
-        "AIFFlipAngleSR": degree(arterial.flip),
-        "AIFFlipAnglePD": degree(arterial.flip_density),
-        "AIFEchoTime0": 1e3 * series.aif_echo_times[0],
-        "AIFEchoTime1": 1e3 * series.aif_echo_times[1],
-        "RelaxivityR1": series.relaxivity,
-    }
-    if own.ramp is not None:
-        parameters |= {"Readout": "bSSFP", "RunUpPulses": own.ramp}
-    return Scan(field_strength=series.field, parameters=parameters)
+from tests.gadgets.cardiac.first_pass import CHAIN, collected, simulated
 
 
 def through(images, scan):
@@ -254,11 +149,6 @@ def test_another_field_strength_is_refused(scan_and_images):
     assert any("systemFieldStrength_T is 0.55" in reason for reason in item.refusals)
 
 
-def collected(images, scan):
-    (item,) = (each for each in run(CHAIN[0], images, scan) if isinstance(each, FirstPass))
-    return item
-
-
 def test_a_field_strength_that_the_resonance_denies_is_refused(scan_and_images):
     scan, images, _ = scan_and_images
     denied = collected(images, replace(scan, field_strength=1.5, resonance=3.0 * PROTON))
@@ -329,50 +219,6 @@ def test_a_scan_that_ends_at_once_gives_a_report_that_says_so(scan_and_images):
     assert "no slice with a first pass" in values["refusals"]
 
 
-def turned(images, beats):
-    """In some heartbeats the slice shows what no registration makes a heart of."""
-    for each in images:
-        muscle = each.meta["ScansideEncoding"] == 0
-        yield replace(each, data=each.data.flip(-1)) if muscle and each.head["repetition"] in beats else each
-
-
-def moved(images, scan):
-    """The registered first pass, and the series of it that is sent."""
-    out = run(CorrectMotion(box=64), [collected(images, scan)], scan)
-    item = next(each for each in out if isinstance(each, FirstPass))
-    return item, [each for each in out if isinstance(each, Image)]
-
-
-def test_frames_beyond_correction_are_sent_but_left_out_and_counted(scan_and_images):
-    scan, images, _ = scan_and_images
-    item, sent = moved(turned(images, (15, 30)), scan)
-    (one,) = item.slices
-    assert item.flags == ("slice 1: motion beyond correction in 2 of 36 frames: left out",)
-    assert len(sent) == 36
-    assert one.moved.beyond.nonzero().flatten().tolist() == [15 - 3, 30 - 3]
-    assert len(one.frames.times) == one.frames.signal.shape[1] == 34
-    assert not item.refusals
-
-
-@pytest.mark.slow
-def test_of_a_slice_with_more_frames_astray_nothing_is_quantified(scan_and_images):
-    scan, images, _ = scan_and_images
-    random = torch.Generator().manual_seed(4)
-    noise = [
-        replace(each, data=torch.randn(each.data.shape, generator=random).to(each.data.dtype).mul(50.0))
-        if each.meta["ScansideEncoding"] == 0 and each.head["repetition"] >= 20
-        else each
-        for each in images
-    ]
-    item, _ = moved(noise, scan)
-    assert item.refusals == (
-        f"slice 1: motion beyond correction in {int(item.slices[0].moved.beyond.sum())} of 36 frames",
-    )
-    assert (
-        len(item.slices[0].frames.times) == 36
-    )  # nothing is quantified, and nothing breaks for want of frames
-
-
 def without_bolus(images):
     """Every frame behind proton density is the first one, with noise of its own."""
     random = torch.Generator().manual_seed(0)
@@ -416,63 +262,3 @@ def test_two_echoes_belong_to_one_pulse():
     blocks = [readouts(kspace, [line], contrast=echo) for line in (3, 5) for echo in (0, 1)]
     answers = run(CountPulses(), blocks, Scan())
     assert [int(each.head["user_int"][0, PLACE]) for each in answers] == [0, 0, 1, 1]
-
-
-@pytest.fixture(scope="module")
-def pooled(scan_and_images):
-    """A first pass ahead of its segmentation."""
-    scan, images, _ = scan_and_images
-    stream = images
-    for gadget in CHAIN[:3]:
-        taken = gadget.signature()[0]
-        stream = run(gadget, [each for each in stream if isinstance(each, taken)], scan)
-    (item,) = (each for each in stream if isinstance(each, FirstPass))
-    return item
-
-
-def segmented(item, scan, **fields):
-    (found,) = (
-        each for each in run(SegmentMyocardium(**fields), [item], scan) if isinstance(each, FirstPass)
-    )
-    return found
-
-
-def test_what_a_network_segmented_names_it_behind_the_one_that_made_the_images(
-    pooled, scan_and_images, monkeypatch
-):
-    def heart(self, series, times, pixel, near=None):
-        return replace(classical(series, times, pixel, near), origin=NETWORK, reasons=())
-
-    monkeypatch.setattr(Network, "heart", heart)
-    found = segmented(pooled, scan_and_images[0]).slices[0].frames.meta
-    assert found["ScansideModel"].startswith("short-axis ") and len(found["ScansideModelHash"]) == 64
-    name = found["ScansideModel"]
-    assert found["ScansideSegmentationModel"] == f"{name} {found['ScansideModelHash'][:12]}"
-    one = pooled.slices[0]
-    made = {**one.frames.meta, "ScansideModel": "unrolled-2d 4", "ScansideModelHash": "abc"}
-    learned = replace(pooled, slices=(replace(one, frames=replace(one.frames, meta=made)),))
-    assert segmented(learned, scan_and_images[0]).slices[0].frames.meta["ScansideModel"] == (
-        f"unrolled-2d 4 + {name}"
-    )
-
-
-def test_a_right_ventricle_drawn_elsewhere_than_it_inserts_does_not_mirror_the_segments(
-    pooled, scan_and_images
-):
-    """Seen: the network took lung beyond the free wall for it, and inferior flow was reported as lateral."""
-    scan, _, _ = scan_and_images
-    one = segmented(pooled, scan, model="").slices[0]
-    across = tuple(round(2 * at) for at in one.heart.center)
-    other = one.heart.right.flip(0, 1).roll(
-        [at - size + 1 for at, size in zip(across, one.heart.right.shape, strict=True)], (0, 1)
-    )
-    assert other.any() and not torch.equal(other, one.heart.right)
-    again = _segmented(one, replace(one.heart, right=other))
-    assert torch.equal(again.segments, one.segments)
-
-
-def test_without_the_network_that_was_asked_for_the_contours_say_so(pooled, scan_and_images):
-    found = segmented(pooled, scan_and_images[0], model="nobody")
-    assert any(flag.startswith("contours without the network: ") and "nobody" in flag for flag in found.flags)
-    assert found.slices[0].heart.origin == "classical"
-    assert "ScansideModel" not in found.slices[0].frames.meta
