@@ -57,7 +57,7 @@ class Conversation:
                 yield message
                 self._moved = time.monotonic()
             else:
-                self._end(EARLY if self._reset else "ended its connection without CLOSE")
+                self._end(EARLY if self._early() else "ended its connection without CLOSE")
             while self._receive(memoryview(bytearray(1 << 16))):
                 continue
             self._conclude()
@@ -104,13 +104,17 @@ class Conversation:
     def _conclude(self) -> None:
         """After its CLOSE: it must have read all, ours too, and end well."""
         code = self._child.wait(min(self._patience, 10.0)) if self._child else 0
-        if self._closed:  # the connection is at its end, so that our last words have left or have failed
-            self._speaker.join(self._patience)
-        early = self._reset or not self._closed or self._fault is not None
+        early = self._early()
         if early or code:
             self._end(EARLY if early else "failed")
         if code is None:
             self._end("does not end")
+
+    def _early(self) -> bool:
+        """Whether its side ended before it had read all of ours; asked when the connection is at its end."""
+        if self._closed:  # so that our last words have left or have failed
+            self._speaker.join(self._patience)
+        return self._reset or not self._closed or self._fault is not None
 
     def _end(self, how: str) -> None:
         """Raise what ended the conversation: our own fault first, then its."""
