@@ -12,6 +12,7 @@ from models.simulation.heart.beating import Ventricles
 from models.simulation.heart.chambers import NONE, REACH, Surroundings, labels, place
 from models.simulation.heart.cycle import Cycle
 from models.simulation.heart.sector import Material, material
+from models.simulation.heart.within import Strands
 from models.simulation.plane import Plane, Vector
 from models.simulation.torso import Torso
 
@@ -224,9 +225,11 @@ def _around(dice: _Dice) -> Surroundings:
         right_atrium=dice.between(0.021, 0.029),
         root=dice.between(0.0115, 0.016),
         trunk=dice.between(0.0105, 0.0145),
-        papillary=dice.between(0.003, 0.0055),
-        papillary_angles=(dice.around(2.35, 0.15), dice.around(-2.2, 0.15)),
-        trabeculae=dice.between(0.05, 0.3),
+        strands=Strands(
+            papillary=dice.between(0.003, 0.0055),
+            angles=(dice.around(2.35, 0.15), dice.around(-2.2, 0.15)),
+            trabeculae=dice.between(0.05, 0.3),
+        ),
     )
 
 

@@ -1,11 +1,12 @@
 """What lies where in the heart at a moment: muscle, chambers, valves' plane, great vessels, fat."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 
 from models.simulation.heart.beating import Moment, Ventricles
+from models.simulation.heart.within import Strands, muscular
 from models.simulation.tissue import Tissue
 
 REACH = 0.125
@@ -29,12 +30,7 @@ class Surroundings:
     trunk: float = 0.0125
     """Radius of the pulmonary trunk."""
 
-    papillary: float = 0.0042
-    """Radius of the papillary muscles."""
-
-    papillary_angles: tuple[float, float] = (2.35, -2.2)
-    trabeculae: float = 0.16
-    """How deep they reach into the cavity, as a part of its section."""
+    strands: Strands = field(default_factory=Strands)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -65,8 +61,7 @@ def labels(points: torch.Tensor, heart: Ventricles, around: Surroundings, moment
     _fat(out, at, around, moment, rim)
     _above(out, at, around, moment, rim)
     _right(out, at, moment)
-    _left(out, at, heart, moment, rim)
-    _within(out, at, around, moment)
+    _left(out, at, heart, around, moment, rim)
     return out
 
 
@@ -123,7 +118,15 @@ def _right(out: torch.Tensor, at: Place, moment: Moment) -> None:
     _paint(out, below & free & (radius <= moment.right.distance(at.theta, at.z)), Tissue.RIGHT_BLOOD)
 
 
-def _left(out: torch.Tensor, at: Place, heart: Ventricles, moment: Moment, rim: torch.Tensor) -> None:
+def _left(
+    out: torch.Tensor,
+    at: Place,
+    heart: Ventricles,
+    around: Surroundings,
+    moment: Moment,
+    rim: torch.Tensor,
+) -> None:
+    """Muscle with its scar, and the cavity with papillary muscles and trabeculae."""
     below = (at.z <= rim) & (at.z >= -moment.outer.depth)
     muscle = below & (at.squared <= moment.outer.squared(at.theta, at.z))
     _paint(out, muscle, Tissue.MYOCARDIUM)
@@ -132,23 +135,9 @@ def _left(out: torch.Tensor, at: Place, heart: Ventricles, moment: Moment, rim: 
         away = torch.remainder(at.theta - angle + math.pi, 2 * math.pi) - math.pi
         _paint(out, muscle & (away.abs() <= half), Tissue.SCAR)
     cavity = below & (at.z >= -moment.inner.depth) & (at.squared <= moment.inner.squared(at.theta, at.z))
-    _paint(out, cavity, Tissue.LEFT_BLOOD)
-
-
-def _within(out: torch.Tensor, at: Place, around: Surroundings, moment: Moment) -> None:
-    """Papillary muscles and trabeculae, in the cavity."""
-    inner = moment.inner.squared(at.theta, at.z)
-    cavity = out == int(Tissue.LEFT_BLOOD)
-    rough = 0.5 + 0.5 * torch.sin(9 * at.theta + 130 * at.z) * torch.sin(5 * at.theta - 210 * at.z)
-    deep = at.squared > inner * (1 - around.trabeculae * rough * (at.z < 0))
-    _paint(out, cavity & deep, Tissue.PAPILLARY)
-    low, high = -0.55 * moment.inner.depth, 0.15 * moment.inner.depth
-    length = ((at.z - (low + high) / 2) / ((high - low) / 2)) ** 2
-    for angle in around.papillary_angles:
-        reach = 0.70 * moment.inner.squared(torch.tensor(angle), at.z).sqrt()
-        away = (at.x - reach * math.cos(angle)) ** 2 + (at.y - reach * math.sin(angle)) ** 2
-        thick = around.papillary * (1 + 0.25 * moment.contraction)
-        _paint(out, cavity & (away <= thick**2 * (1 - length).clamp_min(0)), Tissue.PAPILLARY)
+    theta, z, squared = (each[cavity] for each in (at.theta, at.z, at.squared))
+    strands = muscular(theta, z, squared, around.strands, heart, moment)
+    out[cavity] = torch.where(strands, int(Tissue.PAPILLARY), int(Tissue.LEFT_BLOOD)).to(torch.uint8)
 
 
 def _ball(at: Place, center: tuple[float, float, float], radius: float) -> torch.Tensor:

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -104,6 +105,28 @@ def test_points_of_every_family_fill_the_volumes_set(family, phase):
     assert volume(LEFT_CAVITY) == pytest.approx(left, rel=0.01)
     assert volume(LEFT_MUSCLE) == pytest.approx(patient.heart.muscle, rel=0.015)
     assert volume([Tissue.RIGHT_BLOOD]) == pytest.approx(right, rel=0.02)
+
+
+@pytest.mark.parametrize("family", ["hypertrophic", "small"])
+def test_papillary_muscles_and_trabeculae_keep_their_volume_while_the_cavity_empties(family):
+    patient, points = draw(11, family), grid(0.0015, 0.07)
+    heart = patient.heart
+    counts = [
+        int((labels(points, heart, patient.around, heart.at(phase)) == int(Tissue.PAPILLARY)).sum())
+        for phase in (0.0, 0.5 * heart.cycle.systole, heart.cycle.systole)
+    ]
+    assert counts == pytest.approx([counts[0]] * 3, rel=0.03)
+
+
+def test_papillary_muscles_and_trabeculae_are_never_more_than_the_cavity_holds():
+    patient = draw(3, "small")
+    strands = replace(patient.around.strands, papillary=0.010, trabeculae=1.0)
+    heart, around = replace(patient.heart, ef=0.9), replace(patient.around, strands=strands)
+    points, end = grid(0.002, 0.07), patient.heart.cycle.systole
+    found = labels(points, heart, around, heart.at(end))
+    cavity = torch.isin(found, torch.tensor([int(t) for t in LEFT_CAVITY], dtype=torch.uint8))
+    assert float(cavity.sum()) * 0.002**3 == pytest.approx(heart.esv, rel=0.05)
+    assert (found == int(Tissue.PAPILLARY)).sum() > 0.9 * cavity.sum()
 
 
 def test_the_pose_is_a_rotation_with_the_anterior_wall_in_front():
