@@ -18,7 +18,7 @@ from gadgets.head import READOUT_HEAD, Flag
 from gadgets.scan import Encoding
 from server.acquisition import channel_mask
 from server.files.layout import text
-from server.files.opened import opened
+from server.files.opened import reading
 from server.wire.header import read_header
 
 
@@ -57,7 +57,7 @@ class Collection:
         limit = self.encoding.limit("kspace_encode_step_1")
         slices, _, _, lines = self.shape
         shift = lines // 2 - limit.center if limit else 0
-        with opened(self.path) as file:
+        with reading(self.path) as file:
             for index in range(slices):
                 kept = np.flatnonzero(self.acquired[index])
                 data = _slice(file["kspace"], index)[:, :, kept].transpose(2, 0, 1)
@@ -72,7 +72,7 @@ def holds_collection(path: Path) -> bool:
     """Whether a file is laid out so."""
     if not h5py.is_hdf5(path):
         return False
-    with opened(path) as file:
+    with reading(path) as file:
         return "kspace" in file and "ismrmrd_header" in file
 
 
@@ -81,7 +81,7 @@ def read_collection(path: Path) -> Collection:
 
     Raises DataError where samples and header do not fit each other.
     """
-    with opened(path) as file:
+    with reading(path) as file:
         xml, data = text(file["ismrmrd_header"][()]), file["kspace"]
         if data.ndim not in (3, 4):
             raise DataError(f"{path}: kspace has {data.ndim} axes, expected 3 or 4")

@@ -14,7 +14,7 @@ from gadgets.data import Heads
 from gadgets.errors import DataError
 from gadgets.head import IMAGE_HEAD
 from server.files.layout import COMPLEX, DATA_TYPE, convert, series, text
-from server.files.opened import opened
+from server.files.opened import opened, reading
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -108,7 +108,7 @@ def read_images(path: Path) -> Iterator[StoredImages]:
 
     Raises DataError where it cannot be read.
     """
-    with opened(path) as file:
+    with reading(path) as file:
         for name in series(file):
             yield _stored(name, file[name])
 

@@ -61,12 +61,16 @@ def text(value: Any) -> str:  # noqa: ANN401 - whatever h5py made of a string
 
 def scans(file: h5py.File) -> list[str]:
     """Paths of the groups that hold readouts, in the file's order."""
-    return [path for path, group in _groups(file) if "data" in group and "header" not in group]
+    return [path for path, group in _groups(file) if _holds(group) and "header" not in group]
 
 
 def series(file: h5py.File) -> list[str]:
     """Paths of the groups that hold the images of one series, in the file's order."""
-    return [path for path, group in _groups(file) if "data" in group and "header" in group]
+    return [path for path, group in _groups(file) if _holds(group) and "header" in group]
+
+
+def _holds(group: h5py.Group) -> bool:
+    return "data" in group and isinstance(group["data"], h5py.Dataset)
 
 
 def _groups(parent: h5py.Group, path: str = "", depth: int = 4) -> Iterator[tuple[str, h5py.Group]]:

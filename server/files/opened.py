@@ -1,6 +1,8 @@
 """Files by name: opened, or refused in our own words instead of those of a library."""
 
+import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -22,6 +24,22 @@ def opened(path: Path, mode: Literal["r", "w"] = "r") -> h5py.File:
         return h5py.File(path, mode)
     except OSError as error:
         raise DataError(_why(path, mode, error)) from None
+
+
+@contextlib.contextmanager
+def reading(path: Path) -> Iterator[h5py.File]:
+    """An HDF5 file to read from, in which damage may show only where it is read.
+
+    A file whose writer was killed opens well, and so does one with a bad sector; h5py then raises whatever its
+    layer at that place raises.
+
+    Raises DataError where the file cannot be opened, or what is read of it is damaged.
+    """
+    with opened(path) as file:
+        try:
+            yield file
+        except (OSError, RuntimeError, KeyError, UnicodeDecodeError) as error:
+            raise DataError(f"{path} is a damaged HDF5 file: {error}") from None
 
 
 def readable(path: Path) -> Path:

@@ -14,7 +14,7 @@ from gadgets.data import Heads, Readouts, Waveform
 from gadgets.errors import DataError
 from gadgets.head import READOUT_HEAD, WAVEFORM_HEAD
 from server.files.layout import READOUT, WAVEFORM, convert, scans, text
-from server.files.opened import opened
+from server.files.opened import opened, reading
 from server.files.truth import Truth, write_truth
 
 RUN_BYTES = 16 << 20
@@ -52,7 +52,7 @@ class RecordedScan:
 
         Raises DataError where the samples of a readout are not as many as its header says.
         """
-        with opened(self.path) as file:
+        with reading(self.path) as file:
             waiting = _waveforms(file[self.group]) if self.waveforms else []
             due, now = np.zeros(0, np.int64), 0
             for offset, rows in _batches(file[self.group]["data"]):
@@ -78,7 +78,7 @@ def read_scan(path: Path, group: str = "dataset") -> RecordedScan:
 
     Raises DataError when the file cannot be read, or holds no such scan.
     """
-    with opened(path) as file:
+    with reading(path) as file:
         name = _choose(path, scans(file), group)
         found = file[name]
         return RecordedScan(

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from server.files.layout import text
-from server.files.opened import opened
+from server.files.opened import reading
 
 GROUP = "truth"
 
@@ -37,7 +37,7 @@ def write_truth(file: h5py.File, truth: Mapping[str, Truth]) -> None:
 
 def read_truth(path: Path) -> dict[str, Truth]:
     """Everything that the file knows about what was measured, by name; empty for a real scan."""
-    with opened(path) as file:
+    with reading(path) as file:
         return {
             name: Truth(
                 values=np.asarray(dataset[()]),

@@ -1,3 +1,8 @@
+import contextlib
+import subprocess
+import sys
+from pathlib import Path
+
 import h5py
 import ismrmrd
 import numpy as np
@@ -179,6 +184,39 @@ def test_a_file_without_a_scan_says_what_it_has(tmp_path):
         file.create_group("dataset")
     with pytest.raises(DataError, match="no scan in group 'dataset'; found no group with readouts"):
         read_scan(tmp_path / "a.h5")
+
+
+UNCLOSED = """
+import os, sys
+from pathlib import Path
+from server.files.scan import write_scan
+from tests.server.files.test_scan import readouts
+
+def runs():
+    for _ in range(20):
+        yield readouts(500, samples=64)
+    os._exit(1)
+
+write_scan(Path(sys.argv[1]), "<x/>", runs())
+"""
+
+
+def test_a_file_whose_writer_was_killed_is_damaged(tmp_path):
+    subprocess.run([sys.executable, "-c", UNCLOSED, str(tmp_path / "a.h5")], cwd=Path(__file__).parents[3])
+    with pytest.raises(DataError, match=r"a\.h5 is a damaged HDF5 file"):
+        read_scan(tmp_path / "a.h5")
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_damage_wherever_it_is_never_ends_in_a_fault_of_the_library(tmp_path, seed):
+    """The first 4 KiB hold the structure, the rest mostly samples: both are hit."""
+    write_scan(tmp_path / "a.h5", "<x/>", [readouts(300)], [waveform(3)])
+    content, dice = bytearray((tmp_path / "a.h5").read_bytes()), np.random.default_rng(seed)
+    for place in (*dice.integers(0, 4096, 4), *dice.integers(0, len(content), 12)):
+        content[place] = dice.integers(256)
+    (tmp_path / "a.h5").write_bytes(content)
+    with contextlib.suppress(DataError):
+        list(read_scan(tmp_path / "a.h5").runs())
 
 
 def test_samples_that_are_not_as_many_as_the_header_says_are_named(tmp_path):
