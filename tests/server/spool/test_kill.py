@@ -12,17 +12,22 @@ import pytest
 from server.spool.index import records
 from server.spool.recovery import recover
 from server.wire.follow import Follower
+from tests.server.control.wait import until
 from tests.server.spool.conftest import KEY
 from tests.server.spool.writers import SCAN
 
 
-def killed(folder, reports, count, longest, what):
-    """Kill each of ``count`` writers at a moment of chance."""
+def killed(folder, reports, count, longest, what, ready):
+    """Kill each of ``count`` writers at a moment of chance, from when ``ready`` of their reports' bytes are in.
+
+    Without that, a loaded machine ends them before any has begun.
+    """
     command = [sys.executable, "-m", "tests.server.spool.writers", folder, reports, str(count), what]
     chance = random.Random(count)
     path = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=path) as parent:
         pids = [int(parent.stdout.readline()) for _ in range(count)]
+        until(lambda: sum(path.stat().st_size for path in reports.iterdir()) >= ready, 60)
         for pid in chance.sample(pids, count):
             time.sleep(chance.uniform(0, longest))
             os.kill(pid, signal.SIGKILL)
@@ -37,7 +42,7 @@ def follows(data):
 
 
 def check(folder, reports, count, longest):
-    killed(folder, reports, count, longest, "write")
+    killed(folder, reports, count, longest, "write", 2 * 8 * count)
     begun = [path.name for path in reports.iterdir() if path.stat().st_size]
     before = {record.name: record.size for record in records(folder)}
     found = {each.name: each for each in recover(folder, KEY)}
@@ -70,7 +75,7 @@ def test_every_byte_survives_kill_9_at_100_moments(tmp_path):
 def test_every_outcome_whose_close_returned_survives_kill_9_and_none_is_half_written(tmp_path):
     spool, reports = tmp_path / "spool", tmp_path / "reports"
     reports.mkdir()
-    killed(spool, reports, 12, 0.03, "close")
+    killed(spool, reports, 12, 0.03, "close", 800)
     assert {record.state for record in records(spool)} <= {"complete", "interrupted"}
     recover(spool, KEY)
     held = {record.name: record for record in records(spool)}
