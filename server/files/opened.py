@@ -30,8 +30,8 @@ def opened(path: Path, mode: Literal["r", "w"] = "r") -> h5py.File:
 def reading(path: Path) -> Iterator[h5py.File]:
     """An HDF5 file to read from, in which damage may show only where it is read.
 
-    A file whose writer was killed opens well, and so does one with a bad sector; h5py then raises whatever its
-    layer at that place raises.
+    A file whose writer was killed opens well, and so does one with a bad sector; h5py then raises whatever
+    its layer at that place raises.
 
     Raises DataError where the file cannot be opened, or what is read of it is damaged.
     """

@@ -18,9 +18,9 @@ from tests.server.spool.writers import SCAN
 
 
 def killed(folder, reports, count, longest, what, ready):
-    """Kill each of ``count`` writers at a moment of chance, from when ``ready`` of their reports' bytes are in.
+    """Kill each of ``count`` writers at a moment of chance, once ``ready`` bytes of reports are in.
 
-    Without that, a loaded machine ends them before any has begun.
+    Without that, they would end on a loaded machine before any has begun.
     """
     command = [sys.executable, "-m", "tests.server.spool.writers", folder, reports, str(count), what]
     chance = random.Random(count)
