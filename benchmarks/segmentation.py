@@ -128,6 +128,7 @@ def run() -> Iterator[Figure]:
         name = f"{subject.name} Dice ED LV myo RV, ES LV myo RV"
         yield Figure(name=name, value=spent, unit="CPU s", note=f"{note}; {said}")
     yield from _summary(np.array(rows))
+    yield from _common(results)
     yield from _distances([distances(found.labels, subject.labels) for subject, found in results])
     yield from _agreement(results)
 
@@ -143,6 +144,24 @@ def _summary(every: NDArray[np.float64]) -> Iterator[Figure]:
                 limit=floor,
                 sense="at least",
                 spread=(float(values.min()), float(values.max())),
+            )
+
+
+def _common(results: list[tuple[Subject, Segmented]]) -> Iterator[Figure]:
+    """What the choice of slices costs: the same Dice over slices where readers and we have that class."""
+    for phase, moment in enumerate(("ED", "ES")):
+        for label, name in enumerate(FLOORS, 1):
+            values, apart = [], 0
+            for subject, found in results:
+                theirs, ours = subject.labels[phase] == label, found.labels[phase] == label
+                both = theirs.any((1, 2)) & ours.any((1, 2))
+                values.append(dice(theirs[both], ours[both]))
+                apart += int((theirs.any((1, 2)) != ours.any((1, 2))).sum())
+            yield Figure(
+                name=f"Dice {name} {moment}, slices that both have",
+                value=float(np.mean(values)),
+                spread=(min(values), max(values)),
+                note=f"{apart} slices only one has",
             )
 
 
