@@ -6,6 +6,7 @@ Labels: 1 left cavity (papillary muscles and trabeculae within), 2 its muscle, 3
 import numpy as np
 from numpy.typing import NDArray
 
+from models.cardiac.base import below
 from models.cardiac.regions import Mask, centre, enclosed, filled, grown, hull, largest, shrunk
 from models.cardiac.right import right_ventricle
 from models.cardiac.ventricle import CAVITY, LEAST, MUSCLE, RIGHT, left_ventricle
@@ -30,7 +31,8 @@ def tidy(labels: Labels, worth: NDArray[np.float32] | None = None) -> Labels:
     """The labels [slice, y, x] of one moment, made whole.
 
     The left ventricle is what goes on from slice to slice and is worth most (``left_ventricle``), without
-    holes. Where less than half of its circumference is muscle (at the base) a slice has no left ventricle.
+    holes. Where less than half of its circumference is muscle (at the base) a slice has no left ventricle,
+    and none beyond it (``below``).
     The right ventricle is in each slice of the left one what touches it and goes on (``right_ventricle``):
     above the left ventricle's base lie the outflow tract and the atria, which look like it.
     """
@@ -38,6 +40,7 @@ def tidy(labels: Labels, worth: NDArray[np.float32] | None = None) -> Labels:
     out = np.zeros_like(labels)
     for index in map(int, np.flatnonzero((cavity | muscle).any((1, 2)))):
         out[index] = _section(cavity[index], filled(cavity[index] | muscle[index]))
+    out = below(out)
     for index, right in right_ventricle(labels, out).items():
         out[index][filled(right) & (out[index] == 0)] = RIGHT
     return out
