@@ -28,11 +28,11 @@ def moved(images, scan):
 
 def test_frames_beyond_correction_are_sent_but_left_out_and_counted(scan_and_images):
     scan, images, _ = scan_and_images
-    item, sent = moved(turned(images, (15, 30)), scan)
+    item, sent = moved(turned(images, (20, 30)), scan)
     (one,) = item.slices
     assert item.flags == ("slice 1: motion beyond correction in 2 of 36 frames: left out",)
     assert len(sent) == 36
-    assert one.moved.beyond.nonzero().flatten().tolist() == [15 - 3, 30 - 3]
+    assert one.moved.beyond.nonzero().flatten().tolist() == [20 - 3, 30 - 3]
     assert len(one.frames.times) == one.frames.signal.shape[1] == 34
     assert not item.refusals
 
