@@ -85,13 +85,14 @@ def around(reader: Reader, found: Section, near: Box) -> Section:
 
 
 def again(reader: Reader, found: Section, phase: int) -> Section:
-    """The same slice, another phase looked at in as many ways as phase 0 within ``near``."""
+    """The same slice, a phase looked at in all ways within ``near``: another one, or phase 0 anew."""
     assert found.near is not None
     assert found.chances is not None
     image = found.series[phase, found.near[0], found.near[1]]
-    more = [chances(reader, image[None], found.pixel, look)[0] for look in LOOKS[1:]]
+    looks = LOOKS[1:] if phase else LOOKS
+    more = [chances(reader, image[None], found.pixel, look)[0] for look in looks]
     changed = found.chances.clone()
-    changed[phase] = torch.stack([changed[phase], *more]).mean(0)
+    changed[phase] = torch.stack([changed[phase], *more] if phase else more).mean(0)
     return replace(found, chances=changed)
 
 

@@ -48,7 +48,8 @@ def segment(reader: Reader, images: torch.Tensor, pixel: float) -> Segmented:
 
     Slices from base to apex or the other way round. The heart is found at phase 0, in looks at the whole
     images: it is what beats. The other phases are looked at around it, and what lies where it was goes on;
-    the largest and the smallest cavity in as many ways as phase 0, for their difference is what is measured.
+    slices in which it was not found at phase 0 too, for a whole image may hide an apex; the largest and the
+    smallest cavity in as many ways as phase 0, for their difference is what is measured.
     """
     return joined(reader, [section(reader, images[:, n], pixel) for n in range(images.shape[1])])
 
@@ -65,6 +66,7 @@ def joined(reader: Reader, slices: Sequence[Section]) -> Segmented:
         for n, (each, box) in enumerate(zip(slices, boxes, strict=True))
         if box is not None
     }
+    near |= {n: again(reader, each, 0) for n, each in near.items() if not heart[n].any()}
     found = np.zeros((len(slices[0].series), *heart.shape), np.uint8)
     for n, each in near.items():
         found[_place(n, each)] = each.labels
