@@ -6,6 +6,7 @@ through what that says. A network may take its place, see ``gadgets.cardiac.perf
 
 import math
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import torch
 
@@ -31,6 +32,10 @@ OTHER = -2.5
 """Logarithm of how likely anything else is."""
 
 
+Ends: TypeAlias = tuple[tuple[float, float], tuple[float, float]]
+"""Two places (y, x) [pixel]."""
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Heart:
     """The parts of the heart in one slice."""
@@ -43,7 +48,7 @@ class Heart:
     center: tuple[float, float]
     """Of the left ventricle (y, x) [pixel]."""
 
-    insertions: tuple[tuple[float, float], tuple[float, float]] | None
+    insertions: Ends | None
     """Where the right ventricle meets the left, (y, x) [pixel]: the septum goes from the first to the second
     towards growing atan2(y, x), whichever is the anterior one. None without right ventricle."""
 
@@ -158,7 +163,7 @@ def _mean(curves: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
 
 def insertions(
     right: torch.Tensor, whole: torch.Tensor, middle: tuple[float, float], pixel: float
-) -> tuple[tuple[float, float], tuple[float, float]] | None:
+) -> Ends | None:
     """The first and the last direction in which the right ventricle lies against the left, (y, x) each.
 
     ``whole`` is blood and muscle of the left ventricle. The right ventricle's blood ends before the
@@ -186,9 +191,7 @@ def insertions(
     return ends[0], ends[1]
 
 
-def septum(
-    middle: tuple[float, float], ends: tuple[tuple[float, float], tuple[float, float]]
-) -> tuple[float, float]:
+def septum(middle: tuple[float, float], ends: Ends) -> tuple[float, float]:
     """A point (y, x) in the middle of the septum, from ``insertions`` about ``middle``."""
     first, last = (math.atan2(y - middle[0], x - middle[1]) for y, x in ends)
     angle = first + (last - first) % (2 * math.pi) / 2

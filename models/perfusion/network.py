@@ -5,7 +5,6 @@ ventricles are bright at once. What it says of the blood must then hold in time:
 cavity, and its left one as much later as the lungs take.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,11 +13,12 @@ import torch
 from models.cardiac.gate import roundness
 from models.cardiac.segment import Reader, Segmented, segment
 from models.cardiac.tidy import CAVITY, MUSCLE, RIGHT, enclosed
-from models.perfusion.muscle import Heart, insertions
+from models.perfusion.muscle import Heart
 from models.perfusion.muscle import judged as against_muscle
 from models.perfusion.pools import Pools, halfway
 from models.perfusion.pools import judged as against_blood
 from models.perfusion.regions import center
+from models.perfusion.right import right_ventricle
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,37 +39,29 @@ def find_heart(
     """The heart in a registered first pass, float32 [frame, y, x], at ``times`` [s]; ``pixel`` [m].
 
     ``pools``, from arrival times, lend a right ventricle where the network sees none, and say where it
-    inserts: its blood is bright when nothing else is, and the network's often ends early.
+    inserts and on which side it lies (``right_ventricle``).
     """
     found = segment(reader, series.amax(0)[None, None], 1000 * pixel)
     left, muscle, right = (torch.from_numpy(found.labels[0, 0] == each) for each in (CAVITY, MUSCLE, RIGHT))
     if not bool(left.any()) or not bool(muscle.any()):
         return Heart.none(left, ("the network found no left ventricle",), "network")
-    right = right if bool(right.any()) else pools.right & ~left & ~muscle
-    middle = center(left)
+    found_right = right_ventricle(series, right, pools.right, left, left | muscle, pixel)
     heart = Heart(
         left=left,
         muscle=muscle,
-        right=right,
-        center=middle,
-        insertions=_insertions((pools.right & ~left & ~muscle, right), left | muscle, middle, pixel),
+        right=found_right.mask,
+        center=center(left),
+        insertions=found_right.insertions,
         origin="network",
     )
-    when = halfway(series, times, right), halfway(series, times, left)
+    when = halfway(series, times, heart.right), halfway(series, times, left)
     reasons = (
         *_shape(found),
-        *against_blood(series, left, right, when, pixel),
+        *found_right.reasons,
+        *against_blood(series, left, heart.right, when, pixel),
         *against_muscle(heart, series, pixel),
     )
     return Heart(**{**vars(heart), "reasons": reasons})
-
-
-def _insertions(
-    rights: Iterable[torch.Tensor], whole: torch.Tensor, middle: tuple[float, float], pixel: float
-) -> tuple[tuple[float, float], tuple[float, float]] | None:
-    """Of the first right ventricle that touches the left one."""
-    found = (insertions(right, whole, middle, pixel) for right in rights)
-    return next((ends for ends in found if ends is not None), None)
 
 
 def _shape(found: Segmented, limits: Limits | None = None) -> list[str]:

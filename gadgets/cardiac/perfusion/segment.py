@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Annotated
 
-import numpy as np
 import torch
 from pydantic import Field
 
+from gadgets.cardiac.perfusion.agreement import MOST, apart, astray, ordered
 from gadgets.cardiac.perfusion.item import FirstPass, Frames, Slice
 from gadgets.cardiac.perfusion.place import LATER, around, heart_in
 from gadgets.cardiac.perfusion.said import gathered
@@ -27,9 +27,6 @@ Segmenter = Callable[[torch.Tensor, torch.Tensor, float], Heart]
 
 NETWORK = "network"
 """The origin of a heart that a network found."""
-
-FRONT = np.array([0.0, -1.0, 0.6])
-"""Where the anterior insertion lies as seen from the inferior one: to the front and to the head."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,12 +67,30 @@ class SegmentMyocardium(Gadget):
                     refused += said or [(number, "no muscle found")]
                 else:
                     flagged += said
+            done, disagreed = agreeing(done)
+            (refused if len(disagreed) == len(done) else flagged).extend(disagreed)
             yield replace(
                 item,
                 slices=tuple(done),
                 refusals=(*item.refusals, *gathered(refused)),
                 flags=(*item.flags, *alone, *gathered(flagged)),
             )
+
+
+def agreeing(slices: list[Slice]) -> tuple[list[Slice], list[tuple[int, str]]]:
+    """The slices, without segments where those beside disagree where the right ventricle inserts; and why."""
+    known = [n for n, one in enumerate(slices) if one.segments is not None]
+    wrong = {known[n]: away for n, away in astray(apart([slices[n] for n in known])).items()}
+    said = [
+        (
+            number,
+            f"insertion of the right ventricle {away:.0f} degrees from that of other slices, expected at most"
+            f" {MOST:g}: no flow of its segments",
+        )
+        for number, away in wrong.items()
+    ]
+    done = [replace(one, segments=None) if n in wrong else one for n, one in enumerate(slices)]
+    return done, said
 
 
 def chosen(frames: Frames, segmenters: Iterable[Segmenter]) -> Heart:
@@ -162,22 +177,7 @@ def _segmented(one: Slice, heart: Heart) -> Slice:
     """With segments, where the insertions are known."""
     if heart.insertions is None or not bool(heart.muscle.any()):
         return replace(one, heart=heart)
-    anterior, _ = _ordered(one.frames, heart.insertions)
+    anterior, _ = ordered(one.frames, heart.insertions)
     towards = septum(heart.center, heart.insertions)
     names = segments(heart.muscle, heart.center, anterior, towards, one.level)
     return replace(one, heart=heart, segments=names, inner=endocardial(heart.muscle, heart.left))
-
-
-def _ordered(
-    frames: Frames, ends: tuple[tuple[float, float], tuple[float, float]]
-) -> tuple[tuple[float, float], tuple[float, float]]:
-    """The insertions, the anterior one first."""
-    head = frames.head
-
-    def front(point: tuple[float, float]) -> float:
-        y, x = point[0] * frames.pixel[0], point[1] * frames.pixel[1]
-        place = y * head["phase_dir"].astype(float) + x * head["read_dir"].astype(float)
-        return float(place @ FRONT)
-
-    first, second = ends
-    return (first, second) if front(first) >= front(second) else (second, first)

@@ -2,25 +2,11 @@
 
 from dataclasses import replace
 
-import pytest
 import torch
 
 from gadgets.cardiac.perfusion.item import FirstPass
 from gadgets.cardiac.perfusion.segment import NETWORK, Network, SegmentMyocardium, _segmented, classical
 from gadgets.testing import run
-from tests.gadgets.cardiac.first_pass import CHAIN
-
-
-@pytest.fixture(scope="module")
-def pooled(scan_and_images):
-    """A first pass ahead of its segmentation."""
-    scan, images, _ = scan_and_images
-    stream = images
-    for gadget in CHAIN[:3]:
-        taken = gadget.signature()[0]
-        stream = run(gadget, [each for each in stream if isinstance(each, taken)], scan)
-    (item,) = (each for each in stream if isinstance(each, FirstPass))
-    return item
 
 
 def segmented(item, scan, **fields):

@@ -1,0 +1,107 @@
+"""Slices of one heart agree where the right ventricle inserts; one that does not gets no numbers."""
+
+import math
+from dataclasses import replace
+
+import pytest
+
+from gadgets.cardiac.perfusion import segment
+from gadgets.cardiac.perfusion.agreement import apart, astray
+from gadgets.cardiac.perfusion.item import FirstPass
+from gadgets.cardiac.perfusion.quantify import QuantifyFlow
+from gadgets.cardiac.perfusion.segment import SegmentMyocardium, classical
+from gadgets.report.perfusion import ReportPerfusion
+from gadgets.report.values import document
+from gadgets.testing import run
+
+
+def between(angles):
+    return [[abs((a - b + 180) % 360 - 180) for b in angles] for a in angles]
+
+
+@pytest.mark.parametrize(
+    ("angles", "wrong"),
+    [
+        ([0], []),
+        ([10, 20, 38], []),
+        ([-30, 10, 50], []),
+        ([0, 180, 15], [1]),
+        ([0, 10, 100], [2]),
+        ([170, -175, 40], [2]),
+        ([90, 0, 10], [0]),
+        ([0, 90], [0, 1]),
+        ([0, 90, 180], [0, 1, 2]),
+        ([0, 5, 90, 95], [0, 1, 2, 3]),
+        ([0, 5, 90, 12, 100], [2, 4]),
+    ],
+)
+def test_who_is_wrong_is_known_where_the_others_agree(angles, wrong):
+    assert list(astray(between(angles))) == wrong
+
+
+def test_it_is_said_by_how_much():
+    assert astray(between([0, 10, 100])) == {2: pytest.approx(90)}
+
+
+def turned(point, middle, degrees):
+    c, s = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+    y, x = (a - b for a, b in zip(point, middle, strict=True))
+    return middle[0] + c * y + s * x, middle[1] - s * y + c * x
+
+
+LEVELS = ("basal", "mid", "apical")
+
+
+@pytest.fixture(scope="module")
+def heart(pooled):
+    frames = pooled.slices[0].frames
+    return classical(frames.even, frames.times, frames.side)
+
+
+def segmented(item, scan, heart, monkeypatch, turns):
+    """Three slices that are alike, in which insertions are found turned by so many degrees."""
+    todo = iter(turns)
+
+    def found(*_, **__):
+        by = next(todo)
+        return replace(heart, insertions=tuple(turned(each, heart.center, by) for each in heart.insertions))
+
+    monkeypatch.setattr(segment, "classical", found)
+    item = replace(item, slices=tuple(replace(item.slices[0], level=each) for each in LEVELS))
+    (item,) = (each for each in run(SegmentMyocardium(model=""), [item], scan) if isinstance(each, FirstPass))
+    return item
+
+
+def test_angles_between_slices_are_those_in_the_patient(pooled, scan_and_images, heart, monkeypatch):
+    slices = segmented(pooled, scan_and_images[0], heart, monkeypatch, (0, 25, 0)).slices
+    assert apart(slices)[0] == pytest.approx([0, 25, 0], abs=1e-4)
+    head = slices[2].frames.head.copy()
+    head["phase_dir"], head["read_dir"] = -head["phase_dir"], -head["read_dir"]
+    other = replace(slices[2], frames=replace(slices[2].frames, head=head))
+    assert apart([slices[0], other])[0][1] == pytest.approx(180, abs=1e-4)
+
+
+def test_a_slice_whose_insertion_lies_elsewhere_has_no_segments(pooled, scan_and_images, heart, monkeypatch):
+    """Seen: segments that were mirrored, or begun at the wrong insertion, with nothing said."""
+    item = segmented(pooled, scan_and_images[0], heart, monkeypatch, (0, 100, 0))
+    assert [one.segments is None for one in item.slices] == [False, True, False]
+    assert not item.refusals
+    assert any(flag.startswith("slice 2: insertion ") for flag in item.flags)
+
+
+def test_slices_that_nobody_vouches_for_refuse_the_flow(pooled, scan_and_images, heart, monkeypatch):
+    item = segmented(pooled, scan_and_images[0], heart, monkeypatch, (0, 100, 200))
+    assert any("insertion of the right ventricle" in reason for reason in item.refusals)
+    assert all(one.segments is None for one in item.slices)
+
+
+@pytest.mark.slow
+def test_the_report_has_no_numbers_of_such_a_slice_and_says_why(pooled, scan_and_images, heart, monkeypatch):
+    scan, _, _ = scan_and_images
+    item = segmented(pooled, scan, heart, monkeypatch, (0, 100, 0))
+    (item,) = (each for each in run(QuantifyFlow(), [item], scan) if isinstance(each, FirstPass))
+    values = {each["segment"]: each.get("mbf") for each in document(item)["segments"]}
+    assert [number for number, value in values.items() if value is None] == [7, 8, 9, 10, 11, 12]
+    sent = [each.meta for each in run(ReportPerfusion(), [item], scan) if hasattr(each, "meta")]
+    (page,) = (meta["ScansideReport"] for meta in sent if "ScansideReport" in meta)
+    assert "slice 2: insertion of the right ventricle" in page
