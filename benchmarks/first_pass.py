@@ -16,10 +16,11 @@ import torch
 from benchmarks.figures import Figure, data_file, of
 from benchmarks.segmentation import dice, nifti, side
 from gadgets.cardiac.perfusion.segment import Network, classical
-from models.perfusion.motion import Flow, Moved, lucas_kanade, register, total_variation, warp
+from models.perfusion.motion import Flow, Moved, lucas_kanade, register, total_variation
 from models.perfusion.muscle import Heart
 from models.perfusion.pools import find_pools, heart_center
 from models.perfusion.regions import box_around
+from models.perfusion.resample import warp
 
 MODEL = "short-axis"
 MUSCLE, LEFT = 1, 2

@@ -13,6 +13,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from models.perfusion.patterns import low_rank
+from models.perfusion.resample import blur, warp
 from models.perfusion.rigid import shifts
 from models.perfusion.strays import unlike
 
@@ -75,41 +77,6 @@ def _compressed(series: torch.Tensor) -> torch.Tensor:
     top = torch.quantile(series.flatten()[:: max(1, series.numel() // 100_000)], 0.99)
     root = (series / top.clamp(min=1e-12)).clamp(0, 1.5).sqrt()
     return blur(root, 0.7)
-
-
-def low_rank(series: torch.Tensor, rank: int) -> torch.Tensor:
-    """The series with nothing but its mean and ``rank`` patterns over time, shaped as it."""
-    flat = series.flatten(1)
-    mean = flat.mean(0)
-    away = flat - mean
-    values, vectors = torch.linalg.eigh(away @ away.mT)
-    keep = vectors[:, values.argsort(descending=True)[:rank]]
-    found: torch.Tensor = (mean + keep @ (keep.mT @ away)).reshape(series.shape)
-    return found
-
-
-def warp(series: torch.Tensor, displacement: torch.Tensor, mode: str = "bilinear") -> torch.Tensor:
-    """Each frame [frame, y, x] as seen at the pixels plus a displacement [frame, (y, x), y, x]."""
-    height, width = series.shape[1:]
-    y = torch.arange(height, dtype=torch.float32)[:, None] + displacement[:, 0]
-    x = torch.arange(width, dtype=torch.float32) + displacement[:, 1]
-    places = torch.stack([2 * x / (width - 1) - 1, 2 * y / (height - 1) - 1], -1)
-    found: torch.Tensor = torch.nn.functional.grid_sample(
-        series[:, None], places, mode=mode, padding_mode="border", align_corners=True
-    )
-    return found[:, 0]
-
-
-def blur(series: torch.Tensor, sd: float) -> torch.Tensor:
-    """A Gaussian blur of each frame [..., y, x], ``sd`` [pixel]; the border is continued."""
-    reach = max(1, int(3 * sd + 0.5))
-    place = torch.arange(-reach, reach + 1, dtype=series.dtype)
-    weights = torch.exp(-0.5 * (place / sd) ** 2)
-    weights = weights / weights.sum()
-    flat = series.reshape(-1, 1, *series.shape[-2:])
-    flat = torch.nn.functional.pad(flat, (reach,) * 4, mode="replicate")
-    flat = torch.nn.functional.conv2d(flat, weights[None, None, :, None])
-    return torch.nn.functional.conv2d(flat, weights[None, None, None, :]).reshape(series.shape)
 
 
 def total_variation(model: NDArray[np.float32], frame: NDArray[np.float32]) -> NDArray[np.float32]:

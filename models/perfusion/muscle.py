@@ -12,9 +12,9 @@ import torch
 
 from models.perfusion.contour import Wall, contours, polygon_mask, rays, sampled
 from models.perfusion.curves import smoothed
-from models.perfusion.motion import blur
 from models.perfusion.pools import Pools
 from models.perfusion.regions import center, grown
+from models.perfusion.resample import blur
 
 STEP = 0.5
 """Along a ray [pixel]."""

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 import torch
 
 from models.perfusion.curves import smoothed
-from models.perfusion.motion import blur
 from models.perfusion.regions import center, eroded, filled, grown, parts, roundness
+from models.perfusion.resample import blur
 
 BRIGHT = 0.45
 """Of the brightest rise: what rises as much is blood."""

@@ -2,16 +2,15 @@
 
 import torch
 
+from models.perfusion.patterns import explained, low_rank
+from models.perfusion.resample import blur, warp
 from models.perfusion.trajectory import hann, trajectory
 
-STEPS = ((2.0, 4, 4), (1.0, 5, 10))
-"""Blur [pixel], patterns in the model, and passes, one after the other."""
+STEPS = ((2.0, 4, 8), (1.0, 5, 20))
+"""Blur [pixel], patterns in the model of all frames, and passes, one after the other."""
 
-LONGER = 2
-"""Times as many passes when the frames begin where they were acquired.
-
-Patterns take up a part of what moves, so that each pass finds only a part of what is left of a large breath.
-"""
+LAST = 16
+"""Passes with a model of the other frames alone."""
 
 MOST = 24.0
 """Translations beyond this are none [pixel]."""
@@ -22,34 +21,44 @@ def shifts(series: torch.Tensor) -> torch.Tensor:
 
     Gauss and Newton on the squared difference to a low-rank model, which each pass makes again; the middle of
     the image counts most. What changes over time counts as all else, though the model is in doubt there: it
-    is the heart, while what never changes is the chest wall, which does not breathe with it. It begins where
-    nothing moves and at the trajectory of frames compared two by two; what the model explains better is
-    taken. The median over the frames is 0.
+    is the heart, while what never changes is the chest wall, which does not breathe with it. It goes on from
+    where a model of all frames leads, or from the trajectory of frames compared two by two, whichever the
+    other frames explain better; and ends with a model of the other frames alone, since a frame of little
+    contrast that lies elsewhere is soon a pattern of its own. The median over the frames is 0.
     """
     count, height, width = series.shape
     weight = hann(height)[:, None] * hann(width)
-    starts = ((torch.zeros(count, 2), LONGER), (trajectory(series), 1))
-    ends = [_followed(series, start, weight, longer) for start, longer in starts]
-    found, _ = min(ends, key=lambda end: end[1])
+    smooth = blur(series, STEPS[-1][0])
+    starts = (_followed(series, torch.zeros(count, 2), weight), trajectory(series).clamp(-MOST, MOST))
+    found = min(starts, key=lambda each: _unexplained(_moved(smooth, each), weight))
+    for _ in range(LAST):
+        moved = _moved(smooth, found)
+        found = _stepped(found, _newton(explained(moved, weight), moved, weight))
     return found
 
 
-def _followed(
-    series: torch.Tensor, found: torch.Tensor, weight: torch.Tensor, longer: int
-) -> tuple[torch.Tensor, float]:
-    """From a start to its end, and what the model does not explain there."""
-    from models.perfusion.motion import blur, low_rank, warp
-
-    wide = (-1, -1, *series.shape[1:])
-    found = found.clamp(-MOST, MOST)
+def _followed(series: torch.Tensor, found: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """From a start to its end, by models of all frames."""
     for sd, rank, passes in STEPS:
         smooth = blur(series, sd)
-        for _ in range(passes * longer):
-            moved = warp(smooth, found[:, :, None, None].expand(wide))
-            found = found + _newton(low_rank(moved, rank), moved, weight).clamp(-3, 3)
-            found = (found - found.median(0).values).clamp(-MOST, MOST)
-    moved = warp(smooth, found[:, :, None, None].expand(wide))
-    return found, float(((low_rank(moved, rank) - moved).square() * weight).sum())
+        for _ in range(passes):
+            moved = _moved(smooth, found)
+            found = _stepped(found, _newton(low_rank(moved, rank), moved, weight))
+    return found
+
+
+def _moved(series: torch.Tensor, found: torch.Tensor) -> torch.Tensor:
+    return warp(series, found[:, :, None, None].expand(-1, -1, *series.shape[1:]))
+
+
+def _stepped(found: torch.Tensor, step: torch.Tensor) -> torch.Tensor:
+    found = found + step.clamp(-3, 3)
+    return (found - found.median(0).values).clamp(-MOST, MOST)
+
+
+def _unexplained(series: torch.Tensor, weight: torch.Tensor) -> float:
+    """What other frames do not explain of the frames."""
+    return float(((explained(series, weight) - series).square() * weight).sum())
 
 
 def _newton(model: torch.Tensor, moved: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:

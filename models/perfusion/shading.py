@@ -5,7 +5,7 @@ And what breathes towards a coil does not take up contrast agent.
 
 import torch
 
-from models.perfusion.motion import blur
+from models.perfusion.resample import blur
 
 WIDE = 0.012
 """Blur of the proton-density images [m]: coils vary over more than that, organs over less."""

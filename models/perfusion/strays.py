@@ -5,14 +5,20 @@ No registration within the slice mends them.
 
 import torch
 
+from models.perfusion.resample import blur
 from models.perfusion.trajectory import BAND, hann
 
 AWAY = 2.0
 """Farther from where the heart is most often, a frame is not at home [pixel]."""
 
-RUN = 4
-"""Frames before and behind a frame that need not vouch for it: strays come in runs. Without these fewer
-patterns are contrast, and a stray elsewhere is sooner one: a frame is judged with and without them."""
+RUN = 5
+"""Frames that follow each other, and may all be strays: they must not vouch for each other. Whichever of so
+many a frame may stand in are left out, since without these fewer patterns are contrast, and what no others
+explain counts."""
+
+FIRST = 2
+"""The first frames are left out of no run: else of the few frames before the bolus none would vouch for the
+others, which look like nothing that comes later."""
 
 PATTERNS = 6
 """Images that the others' structure is described by: contrast has few degrees of freedom."""
@@ -26,8 +32,6 @@ def unlike(series: torch.Tensor, shifts: torch.Tensor) -> torch.Tensor:
     heart is most often: frames of another held breath do not vouch for each other. 0 for all where there are
     too few to know.
     """
-    from models.perfusion.motion import blur
-
     band = blur(series, BAND[0]) - blur(series, BAND[1])
     weight = hann(series.shape[1])[:, None] * hann(series.shape[2])
     seen = (band * weight).flatten(1).double()
@@ -38,9 +42,10 @@ def unlike(series: torch.Tensor, shifts: torch.Tensor) -> torch.Tensor:
     if int(home.sum()) <= 2 * PATTERNS:
         return left.to(series.dtype)
     for frame in range(len(series)):
-        for run in (0, RUN):
+        runs = [range(first, first + RUN) for first in range(max(FIRST, frame - RUN + 1), frame + 1)]
+        for run in (range(frame, frame + 1), *runs):
             others = home.clone()
-            others[max(frame - run, 0) : frame + run + 1] = False
+            others[run.start : run.stop] = False
             if int(others.sum()) > PATTERNS:
                 left[frame] = max(float(left[frame]), _unexplained(gram, frame, others))
     return left.to(series.dtype)

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import torch
 
+from models.perfusion.resample import blur
+
 LAGS = (1, 2, 3, 5, 8, 13, 21)
 """How far apart two frames are that are compared."""
 
@@ -66,8 +68,6 @@ def trajectory(series: torch.Tensor) -> torch.Tensor:
 
 def compared(series: torch.Tensor) -> Pairs:
     """Each frame with those ``LAGS`` later: by the peak of the correlation about the middle of the image."""
-    from models.perfusion.motion import blur
-
     band = blur(series, BAND[0]) - blur(series, BAND[1])
     eye = _Correlation.of(band)
     first, second, way, likeness = [], [], [], []

@@ -17,7 +17,7 @@ from gadgets.gadget import Gadget
 from gadgets.scan import Scan
 from models.cardiac.sectors import Level
 from models.kinetics.blood import HAEMATOCRIT
-from models.perfusion.motion import blur
+from models.perfusion.resample import blur
 
 TICK = 2.5e-3
 """Unit of the time stamps [s]."""

@@ -8,8 +8,8 @@ from gadgets.cardiac.perfusion.item import Slice
 from models.perfusion.arterial import EFFICIENCY, Arterial
 from models.perfusion.conversion import Form
 from models.perfusion.curves import STEP
-from models.perfusion.motion import blur
 from models.perfusion.protocol import Protocol
+from models.perfusion.resample import blur
 
 MOST = 10.0
 """Of the look-up table [mM]."""

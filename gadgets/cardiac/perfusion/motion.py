@@ -14,9 +14,10 @@ from gadgets.cardiac.perfusion.said import gathered
 from gadgets.data import Heads, Image
 from gadgets.gadget import Gadget
 from gadgets.scan import Scan
-from models.perfusion.motion import Flow, Moved, lucas_kanade, register, total_variation, warp
+from models.perfusion.motion import Flow, Moved, lucas_kanade, register, total_variation
 from models.perfusion.pools import Pools, find_pools, heart_center
 from models.perfusion.regions import box_around, center
+from models.perfusion.resample import warp
 from models.perfusion.shading import slope, steadied
 
 ENGINES: dict[str, Flow | None] = {"rigid": None, "tvl1": total_variation, "ilk": lucas_kanade}

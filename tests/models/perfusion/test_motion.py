@@ -2,7 +2,8 @@
 
 import torch
 
-from models.perfusion.motion import register, warp
+from models.perfusion.motion import register
+from models.perfusion.resample import warp
 
 FRAMES, SIZE = 40, 64
 

@@ -3,8 +3,8 @@
 import torch
 
 from gadgets.arrays import to_image, to_kspace
-from models.perfusion.motion import warp
 from models.perfusion.pools import apodized, purest
+from models.perfusion.resample import warp
 from models.perfusion.shading import evened, slope, steadied
 
 PIXEL = 0.002
