@@ -21,20 +21,26 @@ def shifts(series: torch.Tensor) -> torch.Tensor:
 
     Gauss and Newton on the squared difference to a low-rank model, which each pass makes again; the middle of
     the image counts most. What changes over time counts as all else, though the model is in doubt there: it
-    is the heart, while what never changes is the chest wall, which does not breathe with it. It goes on from
-    where a model of all frames leads, or from the trajectory of frames compared two by two, whichever the
-    other frames explain better; and ends with a model of the other frames alone, since a frame of little
-    contrast that lies elsewhere is soon a pattern of its own. The median over the frames is 0.
+    is the heart, while what never changes is the chest wall, which does not breathe with it. It begins where
+    a model of all frames leads, and at the trajectory of frames compared two by two; what the other frames
+    explain better is taken. Each ends with a model of the other frames alone: a frame of little contrast that
+    lies elsewhere is soon a pattern of its own. The median over the frames is 0.
     """
     count, height, width = series.shape
     weight = hann(height)[:, None] * hann(width)
     smooth = blur(series, STEPS[-1][0])
     starts = (_followed(series, torch.zeros(count, 2), weight), trajectory(series).clamp(-MOST, MOST))
-    found = min(starts, key=lambda each: _unexplained(_moved(smooth, each), weight))
+    ends = [_settled(smooth, start, weight) for start in starts]
+    return min(ends, key=lambda end: end[1])[0]
+
+
+def _settled(series: torch.Tensor, found: torch.Tensor, weight: torch.Tensor) -> tuple[torch.Tensor, float]:
+    """From a start to its end by models of the other frames, and what these do not explain there."""
     for _ in range(LAST):
-        moved = _moved(smooth, found)
+        moved = _moved(series, found)
         found = _stepped(found, _newton(explained(moved, weight), moved, weight))
-    return found
+    moved = _moved(series, found)
+    return found, float(((explained(moved, weight) - moved).square() * weight).sum())
 
 
 def _followed(series: torch.Tensor, found: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
@@ -54,11 +60,6 @@ def _moved(series: torch.Tensor, found: torch.Tensor) -> torch.Tensor:
 def _stepped(found: torch.Tensor, step: torch.Tensor) -> torch.Tensor:
     found = found + step.clamp(-3, 3)
     return (found - found.median(0).values).clamp(-MOST, MOST)
-
-
-def _unexplained(series: torch.Tensor, weight: torch.Tensor) -> float:
-    """What other frames do not explain of the frames."""
-    return float(((explained(series, weight) - series).square() * weight).sum())
 
 
 def _newton(model: torch.Tensor, moved: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
