@@ -10,7 +10,10 @@ from models.perfusion.table import Answers
 LONG, SHORT = 40, 4
 """Iterations where each curve counts, and where there are many."""
 
-BESIDE = 2
+COARSE = 3
+"""Delays of the table from one that is tried to the next, before those between are."""
+
+BESIDE = 5
 """How many delays of the table a pixel may be off what its surroundings have."""
 
 CHUNK = 1 << 24
@@ -60,28 +63,37 @@ class Fitted:
 def fit_all(answers: Answers, curves: torch.Tensor, prior: Prior | None = None) -> Fitted:
     """The curves [curve, moment] of [mM] by least squares: for few curves, of which each counts.
 
-    The delay is searched outside: a fit at every delay of the table from its nearest curve, and the vertex of
-    the parabola through what the best one and both beside it leave.
+    The delay is searched outside: a fit at every third delay of the table from its nearest curve, then at
+    those between beside the best one, and the vertex of the parabola through what the best one and both
+    beside it leave.
     """
     known = (curves.to(torch.float64) @ answers.basis).to(torch.float32)
-    count = len(curves)
-    fits = []
-    for each in range(len(answers.delays)):
-        delay = torch.full((count,), each)
-        fits.append(_descend(answers, known, delay, _nearest(answers, known, delay), prior, LONG))
-    late = [_lateness(answers, torch.full((count,), each), prior) for each in range(len(fits))]
-    costs = torch.stack([cost + more for (_, cost), more in zip(fits, late, strict=True)])
-    best = costs.argmin(0)
-    middle = best.clamp(1, len(fits) - 2) if len(fits) > 2 else best
-    if len(fits) < 3:
-        place = torch.stack([place for place, _ in fits])[best, torch.arange(count)]
-        return _result(answers, curves, best, best.double(), place)
+    count, delays = len(curves), len(answers.delays)
     rows = torch.arange(count)
-    every = torch.stack([place for place, _ in fits])
+    costs = torch.full((delays, count), torch.inf)
+    places = torch.zeros(delays, count, len(answers.table.axes))
+
+    def tried(at: torch.Tensor, start: torch.Tensor) -> None:
+        place, cost = _descend(answers, known, at, start, prior, LONG)
+        costs[at, rows], places[at, rows] = cost + _lateness(answers, at, prior), place
+
+    for each in range(0, delays, COARSE if delays > 2 * COARSE else 1):
+        delay = torch.full((count,), each)
+        tried(delay, _nearest(answers, known, delay))
+    if delays > 2 * COARSE:
+        best = costs.argmin(0)
+        start = places[best, rows]
+        for shift in range(1, COARSE):
+            for at in (best - shift, best + shift):
+                tried(at.clamp(0, delays - 1), start)
+    best = costs.argmin(0)
+    if delays < 3:
+        return _result(answers, curves, best, best.double(), places[best, rows])
+    middle = best.clamp(1, delays - 2)
     around = torch.stack([costs[middle + shift, rows] for shift in (-1, 0, 1)])
-    places = torch.stack([every[middle + shift, rows] for shift in (-1, 0, 1)])
     vertex = _vertex(around)
-    return _result(answers, curves, best, middle.double() + vertex, _parabola(places, vertex))
+    near = torch.stack([places[middle + shift, rows] for shift in (-1, 0, 1)])
+    return _result(answers, curves, best, middle.double() + vertex, _parabola(near, vertex))
 
 
 def fit(answers: Answers, curves: torch.Tensor, start: Fitted, prior: Prior) -> Fitted:

@@ -29,10 +29,10 @@ STEP = 0.25
 SECONDS = 80.0
 """How long an input the table covers."""
 
-DELAYS = (-0.5, 3.0, 0.25)
-"""First, last and step of the delays that are searched [s]."""
+DELAYS = (-0.5, 3.0, 0.1)
+"""First, last and step of the delays that are searched [s]; at 0.25 a flow of 3 ml/min/g reads 2 % high."""
 
-FLOW, PS, VB, VISF = (0.1, 8.0, 16), (0.1, 6.0, 7), (0.03, 0.30, 6), (0.06, 0.6, 6)
+FLOW, PS, VB, VISF = (0.1, 8.0, 16), (0.1, 6.0, 7), (0.03, 0.30, 9), (0.06, 0.6, 6)
 """Range and nodes of the tables, in ml/min/g and ml/g of blood and of tissue."""
 
 FERMI = ((0.02, 2.0, 10), (0.02, 8.0, 8))
@@ -101,7 +101,8 @@ class Kinetics:
         """The table's curves at moments [s] for an input in blood [mM], every ``STEP`` s from ``start``."""
         first, last, step = DELAYS
         delays = torch.arange(first, last + step / 2, step, dtype=torch.float64)
-        return answer(self.table, arterial / (1 - self.haematocrit), start, moments, delays)
+        plasma = straightened(arterial.to(torch.float64)) / (1 - self.haematocrit)
+        return answer(self.table, plasma, start, moments, delays)
 
     def _prior(self, noise: torch.Tensor) -> Prior:
         low, high = self.table.low.log(), self.table.high.log()
@@ -133,6 +134,16 @@ class Kinetics:
             delay=found.delay,
             error=found.residual / curves.amax(1).clamp(min=1e-3),
         )
+
+
+def straightened(curve: torch.Tensor) -> torch.Tensor:
+    """Samples [sample] whose chords have the area under the curve: chords alone cut off its peak.
+
+    Off by the fourth power of the step instead of its square.
+    """
+    out = curve.clone()
+    out[1:-1] -= (curve[2:] - 2 * curve[1:-1] + curve[:-2]) / 12
+    return out
 
 
 def units(haematocrit: float) -> dict[str, float]:

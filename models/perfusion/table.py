@@ -16,6 +16,9 @@ from models.perfusion.curves import interpolation
 PIECE = 1024
 """Parameter sets whose responses are computed at a time."""
 
+SOME = 3
+"""One of so many delays is enough to know which curves there are."""
+
 RANK = 5e-4
 """Directions of curves below this part of the largest singular value are left out."""
 
@@ -150,13 +153,14 @@ def answer(
     arterial = arterial[:count].to(torch.float64)
     knots = start + table.step * torch.arange(count, dtype=torch.float64)
     convolved = toeplitz(arterial)
-    seen = torch.cat([_seen(knots, moments - delay) for delay in delays], 1)
-    curves = table.weights[:, :count] @ (convolved @ seen)
-    curves = curves.reshape(len(curves), len(delays), len(moments)).swapaxes(0, 1)
-    sample = curves.reshape(-1, len(moments))
+    seen = [convolved @ _seen(knots, moments - delay) for delay in delays]
+    weights = table.weights[:, :count]
+    sample = (weights @ torch.cat(seen[::SOME], 1)).reshape(-1, len(moments))
     values, vectors = torch.linalg.eigh(sample.mT @ sample)
     basis = vectors[:, values > RANK**2 * values[-1]].flip(1)
-    return Answers(table=table, delays=delays, basis=basis, data=(curves @ basis).to(torch.float32))
+    data = (weights @ torch.cat([each @ basis for each in seen], 1)).to(torch.float32)
+    data = data.reshape(len(data), len(delays), -1).swapaxes(0, 1).contiguous()
+    return Answers(table=table, delays=delays, basis=basis, data=data)
 
 
 def _seen(knots: torch.Tensor, moments: torch.Tensor) -> torch.Tensor:

@@ -11,7 +11,7 @@ from models.kinetics.inputs import first_pass
 from models.kinetics.response import tissue
 from models.perfusion.curves import interpolation
 from models.perfusion.fit import Prior, fit, fit_all
-from models.perfusion.flow import kinetics, units
+from models.perfusion.flow import STEP, kinetics, units
 from models.perfusion.table import answer, make_table
 
 HCT = 0.42
@@ -101,3 +101,18 @@ def test_a_strong_prior_is_kept_and_an_infinite_one_is_none(ready):
     loose, free = fit_all(answers, true, held(math.inf)), fit_all(answers, true)
     assert torch.allclose(loose.parameters, free.parameters, rtol=1e-4)
     assert fit(answers, true, free, held(math.inf)).residual.max() < 0.02
+
+
+def test_high_flow_is_found_at_any_delay(ready):
+    """Seen: with steps of 0.25 s between delays 2 to 4 ml/min/g were read 5 % high, without noise."""
+    parameters = torch.tensor([[1.0, 1.1, 0.105, 0.2]], dtype=torch.float64).repeat(12, 1)
+    parameters[:, 0] = torch.linspace(2.0, 4.0, 12, dtype=torch.float64)
+    unit = units(HCT)
+    inside = parameters / torch.tensor([unit[name] for name in ("flow", "ps", "vp", "ve")])
+    delay = torch.linspace(0.4, 1.4, 12, dtype=torch.float64)
+    arterial = first_pass(STEP * torch.arange(210, dtype=torch.float64))
+    answers = ready.answers(arterial, 0.0, MOMENTS[:58])
+    found = fit_all(answers, curves(inside, delay, MOMENTS[:58]))
+    flow = found.parameters[:, 0] * unit["flow"]
+    error = flow / parameters[:, 0] - 1
+    assert error.mean().abs() < 0.02
