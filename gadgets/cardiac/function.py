@@ -81,7 +81,8 @@ class CardiacFunction(Gadget):
     def _document(self, stack: Stack, scan: Scan) -> dict[str, Any]:
         from models.cardiac.function import function
         from models.cardiac.strain import circumferential
-        from models.cardiac.wall import apex_first, by_segment, thickening
+        from models.cardiac.ventricle import apex_first
+        from models.cardiac.wall import by_segment, thickening
 
         values = stack.data.round().to(torch.uint8).numpy()
         found = function(

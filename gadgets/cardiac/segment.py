@@ -107,8 +107,8 @@ class Segment(Gadget):
         if not verdict.accepted:
             yield from _refused(stack, verdict.reasons, common)
             return
-        if verdict.doubts:
-            common = {**common, "ScansideDoubts": verdict.doubts}
+        if doubts := (*verdict.doubts, *found.doubts):
+            common = {**common, "ScansideDoubts": doubts}
         yield from self._images(stack, torch.from_numpy(found.labels), common)
 
     def _images(self, stack: Stack, labels: torch.Tensor, common: Notes) -> Iterator[Image]:

@@ -1,39 +1,98 @@
-"""Where a labelled left ventricle ends at its base: what lies beyond is the atrium, which looks like it.
+"""Where the left ventricle ends at its base, over the whole beat: what lies beyond is the atrium, which looks
+like it.
 
-A slice through the valves' plane has the part of the ventricle that lies below: of its cavity and of its
-muscle, both. An atrium is wide and thinly walled, or goes on above slices whose wall was found to be open.
+The base goes towards the apex as the ventricle contracts, so a slice that shows the ventricle at end-diastole
+may show the atrium at end-systole: wide, and with a wall that has become thinner while every ventricle's
+becomes thicker. End-diastole itself is taken as it was found.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.cardiac.ventricle import CAVITY
+from models.cardiac.ventricle import CAVITY, MUSCLE
+from models.cardiac.wall import thickness
 
-WIDER, THINNER = 1.25, 0.75
-"""Cavity and muscle over those of the slice below: wider and thinner than so, both, and it is an atrium."""
+WIDER = 1.25
+"""Cavity over that of the slice below, from which it may be an atrium's."""
+
+THINNER = 0.75
+"""Thickness of its wall over that of the slice below, and over its own at end-diastole, up to which it is."""
 
 FEW, REST = 2, 4
 """At most so many slices lie beyond a base, and at least so many below: else what parts them is no base."""
 
+AROUND = 10
+"""One phase in so many, before and after, has a say in whether a slice is left out."""
 
-def below(labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The labels of a left ventricle [slice, y, x] without what lies beyond its base.
 
-    The base is at the end with the larger cavity. Slices are taken to be neighbours: of fewer than five
-    with a ventricle, as of a first pass, nothing is left out.
+def beyond(labels: NDArray[np.uint8], apex_first: bool) -> NDArray[np.bool_]:
+    """What lies beyond the base, [phase, slice], of a left ventricle's labels [phase, slice, y, x].
+
+    A slice is the atrium's if its cavity is wider than that below, and its wall, where it has one, thinner
+    than that below and than its own at end-diastole; or if slices without a ventricle part it from the
+    others, and it has none at end-diastole. It is so if most neighbouring phases agree. Slices are taken to
+    be neighbours: of fewer than five with a ventricle, as of a first pass, nothing is left out.
     """
-    areas, cavity = (labels > 0).sum((1, 2)), (labels == CAVITY).sum((1, 2))
-    there = np.flatnonzero(areas)
-    if len(there) <= REST:
-        return labels
-    upwards = 1 if cavity[there[-1]] > cavity[there[0]] else -1
-    ends = [int(n) for n in there[::upwards][-min(FEW, len(there) - REST) :]]
-    for index in ends:
-        before = index - upwards
-        wider = cavity[index] > WIDER * cavity[before]
-        thinner = areas[index] - cavity[index] < THINNER * (areas[before] - cavity[before])
-        if not areas[before] or (wider and thinner):
-            kept = labels.copy()
-            kept[slice(index, None) if upwards > 0 else slice(index + 1)] = 0
-            return kept
-    return labels
+    ordered = labels[:, ::-1] if apex_first else labels
+    cavity = (ordered == CAVITY).sum((2, 3))
+    diastole = int(cavity.sum(1).argmax())
+    found = np.stack([_moment(each, ordered[diastole], cavity[diastole]) for each in ordered])
+    found = _agreed(found)
+    return found[:, ::-1] if apex_first else found
+
+
+def _moment(
+    labels: NDArray[np.uint8], diastole: NDArray[np.uint8], known: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """The same of one moment, [slice], of labels [slice, y, x] from base to apex; ``known``: the cavity of
+    each slice at end-diastole."""
+    out = np.zeros(len(labels), np.bool_)
+    there, cavity = np.flatnonzero((labels > 0).any((1, 2))), (labels == CAVITY).sum((1, 2))
+    for index in map(int, there[: min(FEW, len(there) - REST)][::-1] if len(there) > REST else ()):
+        if cavity[index + 1] or (labels[index + 1] > 0).any():
+            atrium = cavity[index] > WIDER * cavity[index + 1] and _thinner(
+                labels[index], labels[index + 1], diastole[index]
+            )
+        else:
+            atrium = not known[: index + 1].any()
+        if atrium:
+            out[: index + 1] = True
+            break
+    return out
+
+
+def _thinner(wall: NDArray[np.uint8], below: NDArray[np.uint8], diastole: NDArray[np.uint8]) -> bool:
+    thick, before = _thick(wall), _thick(diastole)
+    return thick < THINNER * _thick(below) and (not before or thick < THINNER * before)
+
+
+def _thick(labels: NDArray[np.uint8]) -> float:
+    """Of the wall [pixel], mean over the directions in which there is one; 0 without a ring."""
+    if not (labels == CAVITY).any() or not (labels == MUSCLE).any():
+        return 0.0
+    rays = thickness(labels == CAVITY, labels == MUSCLE)
+    return float(rays[rays > 0].mean()) if (rays > 0).any() else 0.0
+
+
+def _agreed(found: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """What most of the phases around each say, of a closed cycle [phase, slice]."""
+    reach = len(found) // AROUND
+    votes = sum(np.roll(found, step, 0).astype(int) for step in range(-reach, reach + 1))
+    return np.asarray(2 * votes > 2 * reach + 1)
+
+
+def said(left_out: NDArray[np.bool_], cavity: NDArray[np.int64]) -> tuple[str, ...]:
+    """What a reader has to know of slices that were left out [phase, slice], and of the cavities [phase,
+    slice] they had."""
+    lost = np.where(left_out, cavity, 0)
+    slices = np.flatnonzero((lost > 0).any(0))
+    if not len(slices):
+        return ()
+    phases = int((lost > 0).any(1).sum())
+    share = float(lost.sum(1).max() / max(cavity.sum(1).max(), 1))
+    names = ", ".join(str(each + 1) for each in slices)
+    which = f"slices {names} are" if len(slices) > 1 else f"slice {names} is"
+    return (
+        f"{which} taken for the atrium at {phases} of {len(cavity)} phases: up to {share:.0%} of the"
+        " end-diastolic volume left out",
+    )

@@ -25,8 +25,9 @@ WAY = 0.4
 """How far such a section is followed beyond the one before it, in radii of that one."""
 
 
-def right_ventricle(labels: NDArray[np.uint8], left: NDArray[np.uint8]) -> dict[int, Mask]:
+def right_ventricle(labels: NDArray[np.uint8], left: NDArray[np.uint8], upwards: bool) -> dict[int, Mask]:
     """The right ventricle's section by slice, of labels [slice, y, x]; ``left`` has the left ventricle's.
+    ``upwards``: the stack goes from apex to base.
 
     It begins near the left ventricle's middle, with a section that is not small. What is larger than the
     section before it and than the left ventricle is followed near the section before it only.
@@ -36,8 +37,7 @@ def right_ventricle(labels: NDArray[np.uint8], left: NDArray[np.uint8]) -> dict[
     there = [index for index in slices if found[index].any()]
     if not there:
         return {}
-    sizes = [int((left[index] > 0).sum()) for index in (slices[0], slices[-1])]
-    down = 1 if sizes[0] >= sizes[1] else -1
+    down = -1 if upwards else 1
     ordered = slices[::down]
     middle = ordered[int(BEGIN * (len(ordered) - 1))]
     areas = {index: int(found[index].sum()) for index in there}

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from models.cardiac.base import beyond, said
 from models.cardiac.looks import LOOKS, Look, Network, Reader, labels
 from models.cardiac.regions import Mask
 from models.cardiac.section import (
@@ -24,7 +25,8 @@ from models.cardiac.section import (
     section,
     surroundings,
 )
-from models.cardiac.tidy import CAVITY, MUSCLE, Labels, tidy
+from models.cardiac.tidy import CAVITY, MUSCLE, Labels, left_tidy, right_tidy, tidy
+from models.cardiac.ventricle import apex_first
 
 __all__ = ["LOOKS", "Look", "Network", "Reader", "Segmented", "beating", "joined", "section", "segment"]
 
@@ -41,6 +43,9 @@ class Segmented:
 
     uncertainty: NDArray[np.float64]
     """The same of each slice, [slice]."""
+
+    doubts: tuple[str, ...] = ()
+    """What was left out and why, for the reader of the report."""
 
 
 def segment(reader: Reader, images: torch.Tensor, pixel: float) -> Segmented:
@@ -72,13 +77,23 @@ def joined(reader: Reader, slices: Sequence[Section]) -> Segmented:
         found[_place(n, each)] = each.labels
     worth = np.isin(heart, (CAVITY, MUSCLE)).astype(np.float32)
     _measured(reader, near, found, worth)
-    whole = np.zeros_like(found)
+    whole, doubts = np.zeros_like(found), tuple[str, ...]()
     if near:
-        cut = _around([each.near for each in near.values() if each.near])
-        for phase, moment in enumerate(found):
-            whole[phase, :, cut[0], cut[1]] = tidy(moment[:, cut[0], cut[1]], worth[:, cut[0], cut[1]])
+        cut = (..., *_around([each.near for each in near.values() if each.near]))
+        whole[cut], doubts = _beat(found[cut], worth[cut], apex_first(heart))
     shared = np.stack([each.shared for each in slices], 1)
-    return Segmented(labels=whole, disagreement=float(_apart(shared.sum(1))), uncertainty=_apart(shared))
+    apart = float(_apart(shared.sum(1)))
+    return Segmented(labels=whole, disagreement=apart, uncertainty=_apart(shared), doubts=doubts)
+
+
+def _beat(found: Labels, worth: NDArray[np.float32], upwards: bool) -> tuple[Labels, tuple[str, ...]]:
+    """Labels [phase, slice, y, x] made whole, each moment by itself and the base over all of them, and what
+    was left out; ``upwards``: from apex to base, as phase 0 shows it."""
+    left = np.stack([left_tidy(moment, worth, upwards) for moment in found])
+    atria, cavity = beyond(left, upwards), (left == CAVITY).sum((2, 3))
+    left[atria] = 0
+    whole = np.stack([right_tidy(*pair, upwards) for pair in zip(found, left, strict=True)])
+    return whole, said(atria, cavity)
 
 
 def beating(images: torch.Tensor) -> NDArray[np.float32]:

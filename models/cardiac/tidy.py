@@ -6,10 +6,9 @@ Labels: 1 left cavity (papillary muscles and trabeculae within), 2 its muscle, 3
 import numpy as np
 from numpy.typing import NDArray
 
-from models.cardiac.base import below
 from models.cardiac.regions import Mask, centre, enclosed, filled, grown, hull, largest, shrunk
 from models.cardiac.right import right_ventricle
-from models.cardiac.ventricle import CAVITY, LEAST, MUSCLE, RIGHT, left_ventricle
+from models.cardiac.ventricle import CAVITY, LEAST, MUSCLE, RIGHT, apex_first, left_ventricle
 
 __all__ = ["CAVITY", "LEAST", "MUSCLE", "NAMES", "RIGHT", "Labels", "enclosed", "rounded", "steady", "tidy"]
 
@@ -28,20 +27,34 @@ Labels = NDArray[np.uint8]
 
 
 def tidy(labels: Labels, worth: NDArray[np.float32] | None = None) -> Labels:
-    """The labels [slice, y, x] of one moment, made whole.
+    """The labels [slice, y, x] of one moment, made whole: ``left_tidy``, then ``right_tidy``."""
+    left = left_tidy(labels, worth)
+    return right_tidy(labels, left, apex_first(left))
 
-    The left ventricle is what goes on from slice to slice and is worth most (``left_ventricle``), without
-    holes. Where less than half of its circumference is muscle (at the base) a slice has no left ventricle,
-    and none beyond it (``below``).
-    The right ventricle is in each slice of the left one what touches it and goes on (``right_ventricle``):
-    above the left ventricle's base lie the outflow tract and the atria, which look like it.
+
+def left_tidy(
+    labels: Labels, worth: NDArray[np.float32] | None = None, upwards: bool | None = None
+) -> Labels:
+    """The left ventricle of labels [slice, y, x] made whole; ``upwards``: from apex to base, None: see.
+
+    It is what goes on from slice to slice and is worth most (``left_ventricle``), without holes. Where less
+    than half of its circumference is muscle (at the base) a slice has no left ventricle.
     """
-    cavity, muscle = left_ventricle(labels, worth)
+    cavity, muscle = left_ventricle(labels, worth, upwards)
     out = np.zeros_like(labels)
     for index in map(int, np.flatnonzero((cavity | muscle).any((1, 2)))):
         out[index] = _section(cavity[index], filled(cavity[index] | muscle[index]))
-    out = below(out)
-    for index, right in right_ventricle(labels, out).items():
+    return out
+
+
+def right_tidy(labels: Labels, left: Labels, upwards: bool) -> Labels:
+    """The labels of a left ventricle with the right one that labels [slice, y, x] have beside it.
+
+    It is in each slice of the left one what touches it and goes on (``right_ventricle``): above the left
+    ventricle's base lie the outflow tract and the atria, which look like it.
+    """
+    out = left.copy()
+    for index, right in right_ventricle(labels, left, upwards).items():
         out[index][filled(right) & (out[index] == 0)] = RIGHT
     return out
 

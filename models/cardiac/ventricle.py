@@ -36,13 +36,13 @@ Volume = NDArray[np.bool_]
 
 
 def left_ventricle(
-    labels: NDArray[np.uint8], worth: NDArray[np.float32] | None = None
+    labels: NDArray[np.uint8], worth: NDArray[np.float32] | None = None, upwards: bool | None = None
 ) -> tuple[Volume, Volume]:
     """Cavity and muscle of the left ventricle, bool [slice, y, x], in labels [slice, y, x]; empty: none.
 
     It is the chain of cavities that is worth most, sum times number of slices. ``worth`` [slice, y, x] of
     each pixel in and around a cavity: how much it beats, or whether the heart was there at another moment;
-    without it, and where all of it is 0, muscle counts.
+    without it, and where all of it is 0, muscle counts. ``upwards``: from apex to base, where that is known.
     """
     parts = [_parts(each == CAVITY) for each in labels]
     if worth is None or not worth.any():
@@ -58,7 +58,19 @@ def left_ventricle(
         value = _value(chain, worth)
         if value > most:
             cavity, most = chain, value
-    return cavity, _walls(labels, cavity, parts)
+    return cavity, _walls(labels, cavity, parts, upwards)
+
+
+def apex_first(labels: NDArray[np.uint8]) -> bool:
+    """Whether a stack [slice, y, x] at end-diastole goes from apex to base: to the larger left ventricle."""
+    return _grows(np.isin(labels, (CAVITY, MUSCLE)))
+
+
+def _grows(ventricle: Volume) -> bool:
+    """Whether the second half of a ventricle's slices is larger than the first."""
+    areas = [area for area in map(int, ventricle.sum((1, 2))) if area]
+    half = len(areas) // 2
+    return sum(areas[:half]) < sum(areas[len(areas) - half :])
 
 
 def _parts(mask: Mask) -> list[Mask]:
@@ -117,8 +129,10 @@ def _value(chain: Volume, worth: NDArray[np.float32]) -> float:
     return total * len(slices)
 
 
-def _walls(labels: NDArray[np.uint8], cavity: Volume, parts: list[list[Mask]]) -> Volume:
-    """The muscle of a chain of cavities, and at its narrower end the apex, which has none."""
+def _walls(
+    labels: NDArray[np.uint8], cavity: Volume, parts: list[list[Mask]], upwards: bool | None
+) -> Volume:
+    """The muscle of a chain of cavities, and at its apical end the apex, which has none."""
     out = np.zeros_like(cavity)
     slices = list(map(int, np.flatnonzero(cavity.any((1, 2)))))
     for index in slices:
@@ -131,8 +145,8 @@ def _walls(labels: NDArray[np.uint8], cavity: Volume, parts: list[list[Mask]]) -
         beside = np.any(cavity[index - 1 : index + 2] | out[index - 1 : index + 2], 0)
         out[index] = largest((labels[index] == MUSCLE) & grown(beside), beside)
     if len(slices) > 1:
-        areas = [int((cavity[n] | out[n]).sum()) for n in (slices[0], slices[-1])]
-        end, step = (slices[-1], 1) if areas[1] <= areas[0] else (slices[0], -1)
+        upwards = _grows(cavity | out) if upwards is None else upwards
+        end, step = (slices[0], -1) if upwards else (slices[-1], 1)
         _cap(labels == MUSCLE, labels == CAVITY, out, end, step, cavity)
     return out
 

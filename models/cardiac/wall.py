@@ -69,14 +69,6 @@ def levels(labels: Labels) -> list[Level | None]:
     return found
 
 
-def apex_first(labels: Labels) -> bool:
-    """Whether a stack [slice, y, x] at end-diastole goes from apex to base: to the larger left ventricle."""
-    areas = [int(np.isin(each, (CAVITY, MUSCLE)).sum()) for each in labels]
-    rings = [area for area in areas if area]
-    half = len(rings) // 2
-    return sum(rings[:half]) < sum(rings[len(rings) - half :])
-
-
 def by_segment(
     labels: Labels, pixel: float, up: Point = (-1.0, 0.0), named: list[Level | None] | None = None
 ) -> dict[int, float]:

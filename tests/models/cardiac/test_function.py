@@ -8,7 +8,8 @@ import pytest
 from models.cardiac.function import curves, function, surface
 from models.cardiac.gate import judge
 from models.cardiac.tidy import CAVITY, MUSCLE, RIGHT, steady, tidy
-from models.cardiac.wall import apex_first, by_segment, insertions, thickening, thickness
+from models.cardiac.ventricle import apex_first
+from models.cardiac.wall import by_segment, insertions, thickening, thickness
 
 Y, X = np.mgrid[:80, :80]
 

@@ -60,6 +60,20 @@ def test_a_slice_that_shows_nothing_as_a_whole_is_looked_at_where_the_heart_is()
     assert (found.labels == labels).mean() > 0.999
 
 
+def test_an_atrium_at_end_systole_is_left_out_and_among_the_doubts():
+    labels = np.concatenate([beat(), beat()[:, :1]], 1)[:, ::-1].copy()
+    labels[:, -1] = labels[:, -2]
+    y, x = np.indices(labels.shape[2:])
+    away = np.hypot(y - 30, x - 34)
+    labels[2, -1] = np.where(away <= 9, CAVITY, np.where(away <= 11, MUSCLE, 0))
+    found = segment(Reader(scores=by_brightness, pixel=2.0), shown(labels), 2.0)
+    assert not found.labels[2, -1].any()
+    assert found.labels[0].any((1, 2)).all()
+    assert len(found.doubts) == 1
+    assert "slice 7 is taken for the atrium at 1 of 4 phases" in found.doubts[0]
+    assert segment(Reader(scores=by_brightness, pixel=2.0), shown(beat()), 2.0).doubts == ()
+
+
 def test_end_systole_is_looked_at_in_as_many_ways_as_end_diastole():
     labels, seen = beat(), []
     stamped = shown(labels) + 0.01 * torch.arange(len(labels))[:, None, None, None]

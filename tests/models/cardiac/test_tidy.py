@@ -181,4 +181,4 @@ def test_the_right_ventricle_goes_on_beyond_a_slice_without_a_left_one():
         heart[index][disc(radius, (32, 14)) & (heart[index] == 0)] = RIGHT
     left = np.where(heart == RIGHT, 0, heart).astype(np.uint8)
     left[2] = 0
-    assert sorted(right_ventricle(heart, left)) == [0, 1, 3, 4]
+    assert sorted(right_ventricle(heart, left, upwards=False)) == [0, 1, 3, 4]
