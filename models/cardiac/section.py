@@ -42,7 +42,7 @@ class Section:
 
     shared: NDArray[np.int64]
     """Twice the pixels of the left ventricle at phase 0 that a look and the mean of all looks have in common,
-    and those of both, [2, look]."""
+    and those of both, [2, look]. Of the looks that ``chances`` has at phase 0."""
 
     mean: torch.Tensor
     """Of the phases, [y, x]."""
@@ -91,9 +91,11 @@ def again(reader: Reader, found: Section, phase: int) -> Section:
     image = found.series[phase, found.near[0], found.near[1]]
     looks = LOOKS[1:] if phase else LOOKS
     more = [chances(reader, image[None], found.pixel, look)[0] for look in looks]
-    changed = found.chances.clone()
+    changed, shared = found.chances.clone(), found.shared
     changed[phase] = torch.stack([changed[phase], *more] if phase else more).mean(0)
-    return replace(found, chances=changed)
+    if not phase:
+        shared = np.array(_shared(torch.stack(more), changed[0])).T
+    return replace(found, chances=changed, shared=shared)
 
 
 def moments(images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -81,7 +81,10 @@ def joined(reader: Reader, slices: Sequence[Section]) -> Segmented:
     if near:
         cut = (..., *_around([each.near for each in near.values() if each.near]))
         whole[cut], doubts = _beat(found[cut], worth[cut], apex_first(heart))
-    shared = np.stack([each.shared for each in slices], 1)
+    labelled = whole[0].any((1, 2))
+    shared = np.stack(
+        [(near.get(n, each) if labelled[n] else each).shared for n, each in enumerate(slices)], 1
+    )
     apart = float(_apart(shared.sum(1)))
     return Segmented(labels=whole, disagreement=apart, uncertainty=_apart(shared), doubts=doubts)
 

@@ -1,6 +1,7 @@
 """A stack is looked at in several ways: how often, and what comes out."""
 
 import numpy as np
+import pytest
 import torch
 
 from models.cardiac.looks import LOOKS, Reader
@@ -58,6 +59,31 @@ def test_a_slice_that_shows_nothing_as_a_whole_is_looked_at_where_the_heart_is()
 
     found = segment(Reader(scores=dazzled, pixel=2.0), images, 2.0)
     assert (found.labels == labels).mean() > 0.999
+
+
+@pytest.mark.parametrize("alike", [True, False])
+def test_a_slice_found_where_the_heart_is_is_as_certain_as_the_looks_that_found_it(alike, monkeypatch):
+    """Its uncertainty was that of whole images in which nothing was seen: none."""
+    from models.cardiac import section as module
+
+    images, plain = shown(beat()), module.chances
+    images[:, 5, :6, :6] = 9.0
+
+    def contrary(reader, series, pixel, look):
+        found = plain(reader, series, pixel, look)
+        if series.amax() > 5:
+            found = torch.zeros_like(found)
+            found[:, 0] = 1
+        elif not alike and look == LOOKS[0] and series.shape[-1] < images.shape[-1]:
+            found = torch.roll(found, 12, -1)
+        return found
+
+    monkeypatch.setattr(module, "chances", contrary)
+    found = segment(Reader(scores=by_brightness, pixel=2.0), images, 2.0)
+    assert found.labels[0, 5].any()
+    assert (found.uncertainty[5] < 0.01) == alike
+    assert (found.disagreement < 0.001) == alike
+    assert (found.uncertainty[:5] < 0.01).all()
 
 
 def test_an_atrium_at_end_systole_is_left_out_and_among_the_doubts():
