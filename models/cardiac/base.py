@@ -21,6 +21,9 @@ THINNER = 0.75
 FEW, REST = 2, 4
 """At most so many slices lie beyond a base, and at least so many below: else what parts them is no base."""
 
+PART = 0.05
+"""Of the end-diastolic volume: what a slice has at least whose coming and going is said."""
+
 AROUND = 10
 """One phase in so many, before and after, has a say in whether a slice is left out."""
 
@@ -95,4 +98,19 @@ def said(left_out: NDArray[np.bool_], cavity: NDArray[np.int64]) -> tuple[str, .
     return (
         f"{which} taken for the atrium at {phases} of {len(cavity)} phases: up to {share:.0%} of the"
         " end-diastolic volume left out",
+    )
+
+
+def wavering(cavity: NDArray[np.int64]) -> tuple[str, ...]:
+    """What a reader has to know of slices that are in the smallest volume or not, other than in most phases
+    around it: of cavities [phase, slice]. The smallest of many volumes is one that lost a slice by a whim."""
+    absent, volumes = cavity == 0, cavity.sum(1)
+    systole = int(volumes.argmin())
+    beside = [systole - 1, systole, (systole + 1) % len(cavity)]
+    share = cavity[beside].max(0) / max(volumes.max(), 1)
+    odd = (_agreed(absent) != absent)[systole] & (share >= PART)
+    return tuple(
+        f"slice {index + 1} has {'no' if absent[systole, index] else 'a'} left ventricle at end-systole,"
+        f" other than in the phases around it: {share[index]:.0%} of the end-diastolic volume"
+        for index in map(int, np.flatnonzero(odd))
     )

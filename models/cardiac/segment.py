@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from models.cardiac.base import beyond, said
+from models.cardiac.base import beyond, said, wavering
 from models.cardiac.looks import LOOKS, Look, Network, Reader, labels
 from models.cardiac.regions import Mask
 from models.cardiac.section import (
@@ -45,7 +45,7 @@ class Segmented:
     """The same of each slice, [slice]."""
 
     doubts: tuple[str, ...] = ()
-    """What was left out and why, for the reader of the report."""
+    """Slices that were left out or come and go, for the reader of the report."""
 
 
 def segment(reader: Reader, images: torch.Tensor, pixel: float) -> Segmented:
@@ -91,12 +91,13 @@ def joined(reader: Reader, slices: Sequence[Section]) -> Segmented:
 
 def _beat(found: Labels, worth: NDArray[np.float32], upwards: bool) -> tuple[Labels, tuple[str, ...]]:
     """Labels [phase, slice, y, x] made whole, each moment by itself and the base over all of them, and what
-    was left out; ``upwards``: from apex to base, as phase 0 shows it."""
+    its reader has to know; ``upwards``: from apex to base, as phase 0 shows it."""
     left = np.stack([left_tidy(moment, worth, upwards) for moment in found])
     atria, cavity = beyond(left, upwards), (left == CAVITY).sum((2, 3))
     left[atria] = 0
+    doubts = (*said(atria, cavity), *wavering(np.where(atria, 0, cavity)))
     whole = np.stack([right_tidy(*pair, upwards) for pair in zip(found, left, strict=True)])
-    return whole, said(atria, cavity)
+    return whole, doubts
 
 
 def beating(images: torch.Tensor) -> NDArray[np.float32]:

@@ -16,6 +16,8 @@ from gadgets.errors import DataError
 from gadgets.head import IMAGE_HEAD
 from gadgets.scan import Scan
 from gadgets.testing import run, run_interrupted
+from models.cardiac.regions import grown
+from models.cardiac.ventricle import apex_first
 from tests.models.cardiac.test_function import beat
 
 PIXEL, SPACING, TICKS = 2.0, 10.0, 40
@@ -110,6 +112,17 @@ def test_labels_and_report_say_what_the_stack_shows(labels, reads):
     assert min(document["strain_percent"]["midwall"]) == pytest.approx(values["lv_strain_midwall"], abs=0.01)
     for name in ("wall_thickness", "wall_thickening"):
         assert sum(each["quantity"] == name for each in document["measurements"]) == 16
+
+
+def test_a_slice_taken_for_the_atrium_is_among_the_flags(labels, reads):
+    two = labels[[0, 4]].copy()
+    base = int(np.flatnonzero((two[1] == 1).any((1, 2)))[-1 if apex_first(two[0]) else 0])
+    ventricle = np.isin(two[0, base], (1, 2))
+    two[1, base] = np.where(ventricle, 1, np.where(grown(ventricle, 2), 2, 0))
+    (report,) = by_role(chain(images(two)), "report")
+    flags = json.loads(report.meta["ScansideReport"])["flags"]
+    (said,) = (each for each in flags if "taken for the atrium" in each)
+    assert said.startswith(f"slice {base + 1} is")
 
 
 def test_the_report_waits_for_the_labels_and_not_for_the_contours(labels, reads):
