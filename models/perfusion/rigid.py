@@ -6,11 +6,20 @@ from models.perfusion.patterns import explained, low_rank
 from models.perfusion.resample import blur, warp
 from models.perfusion.trajectory import hann, trajectory
 
-STEPS = ((2.0, 4, 8), (1.0, 5, 20))
+STEPS = ((2.0, 4, 4), (1.0, 5, 10))
 """Blur [pixel], patterns in the model of all frames, and passes, one after the other."""
 
-LAST = 16
+LONGER = 2
+"""Times as many passes when the frames begin where they were acquired.
+
+Patterns take up a part of what moves, so that each pass finds only a part of what is left of a large breath.
+"""
+
+LAST = 8
 """Passes with a model of the other frames alone."""
+
+FEWEST = 4
+"""Frames: of fewer the others, without those beside, are none."""
 
 MOST = 24.0
 """Translations beyond this are none [pixel]."""
@@ -22,35 +31,36 @@ def shifts(series: torch.Tensor) -> torch.Tensor:
     Gauss and Newton on the squared difference to a low-rank model, which each pass makes again; the middle of
     the image counts most. What changes over time counts as all else, though the model is in doubt there: it
     is the heart, while what never changes is the chest wall, which does not breathe with it. It begins where
-    a model of all frames leads, and at the trajectory of frames compared two by two; what the other frames
-    explain better is taken. Each ends with a model of the other frames alone: a frame of little contrast that
-    lies elsewhere is soon a pattern of its own. The median over the frames is 0.
+    nothing moves and at the trajectory of frames compared two by two; what few patterns of all frames explain
+    better is taken: many explain a breath that is left as well as none. It ends with a model of the other
+    frames alone: a frame of little contrast that lies elsewhere is soon a pattern of its own. The median over
+    the frames is 0, and so are all of fewer than ``FEWEST``.
     """
     count, height, width = series.shape
+    if count < FEWEST:
+        return torch.zeros(count, 2)
     weight = hann(height)[:, None] * hann(width)
+    starts = ((torch.zeros(count, 2), LONGER), (trajectory(series).clamp(-MOST, MOST), 1))
+    ends = [_followed(series, start, weight, longer) for start, longer in starts]
+    found, _ = min(ends, key=lambda end: end[1])
     smooth = blur(series, STEPS[-1][0])
-    starts = (_followed(series, torch.zeros(count, 2), weight), trajectory(series).clamp(-MOST, MOST))
-    ends = [_settled(smooth, start, weight) for start in starts]
-    return min(ends, key=lambda end: end[1])[0]
-
-
-def _settled(series: torch.Tensor, found: torch.Tensor, weight: torch.Tensor) -> tuple[torch.Tensor, float]:
-    """From a start to its end by models of the other frames, and what these do not explain there."""
     for _ in range(LAST):
-        moved = _moved(series, found)
+        moved = _moved(smooth, found)
         found = _stepped(found, _newton(explained(moved, weight), moved, weight))
-    moved = _moved(series, found)
-    return found, float(((explained(moved, weight) - moved).square() * weight).sum())
+    return found
 
 
-def _followed(series: torch.Tensor, found: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    """From a start to its end, by models of all frames."""
+def _followed(
+    series: torch.Tensor, found: torch.Tensor, weight: torch.Tensor, longer: int
+) -> tuple[torch.Tensor, float]:
+    """From a start to its end by models of all frames, and what these do not explain there."""
     for sd, rank, passes in STEPS:
         smooth = blur(series, sd)
-        for _ in range(passes):
+        for _ in range(passes * longer):
             moved = _moved(smooth, found)
             found = _stepped(found, _newton(low_rank(moved, rank), moved, weight))
-    return found
+    moved = _moved(smooth, found)
+    return found, float(((low_rank(moved, rank) - moved).square() * weight).sum())
 
 
 def _moved(series: torch.Tensor, found: torch.Tensor) -> torch.Tensor:

@@ -1,5 +1,6 @@
 """A heart that breathes and enhances: what moves is found, what only brightens is not."""
 
+import pytest
 import torch
 
 from models.perfusion.motion import register
@@ -42,6 +43,22 @@ def test_breathing_is_found_although_the_bolus_passes():
         error = (found[:, axis] - found[:, axis].median() - part * along).abs()
         assert error.quantile(0.9) < 0.6
         assert error.max() < 2.0
+
+
+@pytest.mark.parametrize("frames", [60, pytest.param(90, marks=pytest.mark.slow)])
+def test_the_whole_breath_is_followed_in_a_long_series(frames):
+    """Seen: many patterns explain breaths that are left, and a fifth to two fifths of them were."""
+    truth = 5 * torch.sin(torch.pi * torch.arange(frames) / 6.3).square()
+    found = register(series(truth), None).displacement.mean((2, 3))[:, 0]
+    along, way = found - found.mean(), truth - truth.mean()
+    assert 0.95 < float(along @ way / way.square().sum()) < 1.05
+    assert (found - found.median() - truth + truth.median()).square().mean().sqrt() < 0.35
+
+
+@pytest.mark.parametrize("frames", [1, 2, 3, 4])
+def test_few_frames_that_do_not_move_stay_where_they_are(frames):
+    """Seen: two or three have no others, and drifted as far as anything may."""
+    assert register(series(torch.zeros(frames)), None).displacement.abs().max() < 0.2
 
 
 def test_dark_frames_before_the_bolus_are_found_where_they_lie():
