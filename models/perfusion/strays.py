@@ -16,10 +16,6 @@ RUN = 5
 many a frame may stand in are left out, since without these fewer patterns are contrast, and what no others
 explain counts."""
 
-FIRST = 2
-"""The first frames are left out of no run: else of the few frames before the bolus none would vouch for the
-others, which look like nothing that comes later."""
-
 PATTERNS = 6
 """Images that the others' structure is described by: contrast has few degrees of freedom."""
 
@@ -42,7 +38,7 @@ def unlike(series: torch.Tensor, shifts: torch.Tensor) -> torch.Tensor:
     if int(home.sum()) <= 2 * PATTERNS:
         return left.to(series.dtype)
     for frame in range(len(series)):
-        runs = [range(first, first + RUN) for first in range(max(FIRST, frame - RUN + 1), frame + 1)]
+        runs = [range(first, first + RUN) for first in range(max(0, frame - RUN + 1), frame + 1)]
         for run in (range(frame, frame + 1), *runs):
             others = home.clone()
             others[run.start : run.stop] = False

@@ -59,7 +59,7 @@ class CorrectMotion(Gadget):
                 if bad > SHARE * count:
                     refused.append((number, f"motion beyond correction in {bad} of {count} frames"))
                 elif bad:
-                    said.append((number, f"motion beyond correction in {bad} of {count} frames: left out"))
+                    said.append((number, left_out(moved.beyond)))
             yield replace(
                 item,
                 slices=tuple(slices),
@@ -77,6 +77,17 @@ class CorrectMotion(Gadget):
         return replace(
             one, frames=_warped(cropped, moved, ((height - 1) / 2, (width - 1) / 2)), moved=moved
         ), moved
+
+
+def left_out(astray: torch.Tensor) -> str:
+    """What is said of frames that are left out, bool [frame].
+
+    Where a series begins with several, they are strays or all that there is before the bolus: either way what
+    the rest has of a baseline is in doubt.
+    """
+    bad, first = int(astray.sum()), int(astray.long().cumprod(0).sum())
+    doubt = f", the first {first} among them: the baseline cannot be judged" if first > 1 else ""
+    return f"motion beyond correction in {bad} of {len(astray)} frames: left out{doubt}"
 
 
 def without(frames: Frames, astray: torch.Tensor) -> Frames:

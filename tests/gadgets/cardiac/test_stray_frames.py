@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from gadgets.cardiac.perfusion.item import FirstPass
-from gadgets.cardiac.perfusion.motion import CorrectMotion
+from gadgets.cardiac.perfusion.motion import CorrectMotion, left_out
 from gadgets.data import Image
 from gadgets.testing import run
 from tests.gadgets.cardiac.first_pass import collected
@@ -35,6 +35,16 @@ def test_frames_beyond_correction_are_sent_but_left_out_and_counted(scan_and_ima
     assert one.moved.beyond.nonzero().flatten().tolist() == [20 - 3, 30 - 3]
     assert len(one.frames.times) == one.frames.signal.shape[1] == 34
     assert not item.refusals
+
+
+@pytest.mark.parametrize(
+    ("beats", "doubt"), [((0,), False), ((7, 8), False), ((0, 1), True), ((0, 1, 2, 9), True)]
+)
+def test_of_a_baseline_whose_first_frames_are_left_out_it_is_said_that_nobody_can_judge_it(beats, doubt):
+    astray = torch.zeros(40, dtype=torch.bool)
+    astray[list(beats)] = True
+    assert f"in {len(beats)} of 40 frames: left out" in left_out(astray)
+    assert ("baseline cannot be judged" in left_out(astray)) is doubt
 
 
 @pytest.mark.slow

@@ -39,8 +39,16 @@ def test_the_passage_of_the_bolus_is_like_itself():
     assert unlike(series([1.0] * FRAMES), torch.zeros(FRAMES, 2)).max() < UNLIKE - 0.1
 
 
-def test_the_few_frames_before_the_bolus_are_no_strays_because_nothing_later_is_as_dark():
-    """Seen: 3 of 6 simulated people lost frames of their baseline."""
+@pytest.mark.parametrize("size", [0.5, 0.7])
+@pytest.mark.parametrize("count", [2, 3, 4, 5])
+def test_strays_that_a_series_begins_with_are_not_its_baseline(size, count):
+    """Seen: the first two frames vouched for each other, and for those behind them."""
+    left = unlike(series([size] * count + [1.0] * (FRAMES - count)), torch.zeros(FRAMES, 2))
+    assert left[:count].min() > UNLIKE > left[count:].max()
+
+
+def test_frames_before_the_bolus_are_no_strays_because_nothing_later_is_as_dark():
+    """Of more than may be strays in a row others are left; of fewer nobody can tell."""
     assert unlike(series([1.0] * FRAMES, dark=6), torch.zeros(FRAMES, 2)).max() < UNLIKE - 0.1
 
 
@@ -71,7 +79,7 @@ def test_of_few_frames_nothing_is_said():
     assert (unlike(series([1.0] * 8), torch.zeros(8, 2)) == 0).all()
 
 
-@pytest.mark.parametrize("beats", [(14, 15), (3, 4, 5, 6, 7), (28, 29, 30, 31)])
+@pytest.mark.parametrize("beats", [(0, 1), (0, 1, 2, 3), (14, 15), (3, 4, 5, 6, 7), (28, 29, 30, 31)])
 def test_strays_that_follow_each_other_do_not_vouch_for_each_other(beats):
     def left(astray):
         return unlike(series([0.5 if n in astray else 1.0 for n in range(FRAMES)]), torch.zeros(FRAMES, 2))
