@@ -18,6 +18,10 @@ Patterns take up a part of what moves, so that each pass finds only a part of wh
 LAST = 8
 """Passes with a model of the other frames alone."""
 
+FARTHEST = 2.0
+"""From where a frame was by all frames [pixel]: what the others lead it away from there is another heart, or
+another part of it."""
+
 FEWEST = 4
 """Frames: of fewer the others, without those beside, are none."""
 
@@ -33,8 +37,9 @@ def shifts(series: torch.Tensor) -> torch.Tensor:
     is the heart, while what never changes is the chest wall, which does not breathe with it. It begins where
     nothing moves and at the trajectory of frames compared two by two; what few patterns of all frames explain
     better is taken: many explain a breath that is left as well as none. It ends with a model of the other
-    frames alone: a frame of little contrast that lies elsewhere is soon a pattern of its own. The median over
-    the frames is 0, and so are all of fewer than ``FEWEST``.
+    frames alone: a frame of little contrast that lies elsewhere is soon a pattern of its own; but what goes
+    farther than ``FARTHEST`` there is a stray and stays. The median over the frames is about 0; all are of
+    fewer than ``FEWEST``.
     """
     count, height, width = series.shape
     if count < FEWEST:
@@ -44,10 +49,12 @@ def shifts(series: torch.Tensor) -> torch.Tensor:
     ends = [_followed(series, start, weight, longer) for start, longer in starts]
     found, _ = min(ends, key=lambda end: end[1])
     smooth = blur(series, STEPS[-1][0])
+    ended = found
     for _ in range(LAST):
-        moved = _moved(smooth, found)
-        found = _stepped(found, _newton(explained(moved, weight), moved, weight))
-    return found
+        moved = _moved(smooth, ended)
+        ended = _stepped(ended, _newton(explained(moved, weight), moved, weight))
+    strays = (ended - found).norm(dim=1, keepdim=True) > FARTHEST
+    return torch.where(strays, found, ended)
 
 
 def _followed(

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from models.perfusion.motion import UNLIKE
+from models.perfusion.motion import UNLIKE, register
 from models.perfusion.strays import unlike
 
 FRAMES, SIZE = 44, 64
@@ -88,3 +88,10 @@ def test_strays_that_follow_each_other_do_not_vouch_for_each_other(beats):
     for beat in beats:
         assert together[beat] > left((beat,))[beat] - 0.1
     assert together[others].max() < UNLIKE - 0.1
+
+
+@pytest.mark.parametrize("beats", [(0, 1), (3, 4)])
+def test_registration_does_not_move_strays_to_where_they_look_like_the_others(beats):
+    """Seen: moved by 5 pixels onto the other ventricle they were like enough."""
+    moved = register(series([0.5 if n in beats else 1.0 for n in range(FRAMES)]).square(), None)
+    assert moved.beyond.nonzero().flatten().tolist() == list(beats)
