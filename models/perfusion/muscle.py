@@ -55,6 +55,12 @@ class Heart:
     reasons: tuple[str, ...] = field(default=())
     """Why this is not to be used."""
 
+    disputed: str = ""
+    """Why no segments may be made, whatever else finds the heart: two answers for the right ventricle."""
+
+    remarks: tuple[str, ...] = field(default=())
+    """What a reader of the report has to know of it, though it is used."""
+
     origin: str = "classical"
     """What found it."""
 

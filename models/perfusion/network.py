@@ -52,6 +52,8 @@ def find_heart(
         right=found_right.mask,
         center=center(left),
         insertions=found_right.insertions,
+        disputed=found_right.disputed,
+        remarks=found_right.remarks,
         origin="network",
     )
     when = halfway(series, times, heart.right), halfway(series, times, left)

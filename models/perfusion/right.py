@@ -33,6 +33,12 @@ class Right:
     reasons: tuple[str, ...] = ()
     """Why this is not to be used."""
 
+    disputed: str = ""
+    """Why neither answer is to be used: both are blood."""
+
+    remarks: tuple[str, ...] = ()
+    """That the drawn one gave way."""
+
 
 def right_ventricle(
     series: torch.Tensor,
@@ -47,7 +53,7 @@ def right_ventricle(
     ``left``: blood of the left ventricle; ``whole``: with its muscle; bool [y, x] all; ``pixel`` [m]. It
     inserts where the blood that came first does, as that is bright when nothing else is and a network's
     often ends early; and there it has to be drawn. What was drawn elsewhere gives way when it is no blood,
-    and refuses both when it is.
+    which is remarked, and when it is both are disputed.
     """
     middle, arrived = center(left), arrived & ~whole
     by_arrival, by_drawing = (insertions(each, whole, middle, pixel) for each in (arrived, drawn))
@@ -60,9 +66,14 @@ def right_ventricle(
     away = _apart(middle, septum(middle, by_arrival), center(drawn))
     if away <= APART:
         return Right(mask=drawn, insertions=by_arrival)
-    blood = _rise(series, drawn) >= BLOOD * _rise(series, arrived)
     said = f"right ventricle drawn {away:.0f} degrees from where blood comes first, expected {APART:g}"
-    return Right(mask=arrived, insertions=by_arrival, reasons=(said,) if blood else ())
+    share = _rise(series, drawn) / max(_rise(series, arrived), 1e-12)
+    if share >= BLOOD:
+        return Right(mask=arrived, insertions=by_arrival, reasons=(said,), disputed=said)
+    remark = (
+        f"{said}, where it rises by {share:.2f} of that blood: the blood is the right ventricle's contour"
+    )
+    return Right(mask=arrived, insertions=by_arrival, remarks=(remark,))
 
 
 def _rise(series: torch.Tensor, mask: torch.Tensor) -> float:

@@ -50,12 +50,15 @@ class SegmentMyocardium(Gadget):
             done: list[Slice] = []
             refused: list[tuple[int, str]] = []
             flagged: list[tuple[int, str]] = []
+            disputes: list[tuple[int, str]] = []
             alone = (network.said,) if network is not None and network.said else ()
             for number, one in enumerate(item.slices):
                 where = near(one.frames, item)
                 paths = [] if network is None else network.paths(where)
                 heart = chosen(one.frames, [*paths, partial(classical, near=where)])
-                said = [(number, reason) for reason in heart.reasons]
+                said = [(number, reason) for reason in (*heart.reasons, *heart.remarks)]
+                if heart.disputed:
+                    disputes.append((number, f"{heart.disputed}: no flow of its segments"))
                 found = _segmented(one, heart)
                 if network is not None and heart.origin == NETWORK:
                     frames = found.frames
@@ -68,7 +71,8 @@ class SegmentMyocardium(Gadget):
                 else:
                     flagged += said
             done, disagreed = agreeing(done)
-            (refused if len(disagreed) == len(done) else flagged).extend(disagreed)
+            disagreed = disputes + disagreed
+            (refused if len({n for n, _ in disagreed}) == len(done) else flagged).extend(disagreed)
             yield replace(
                 item,
                 slices=tuple(done),
@@ -94,16 +98,20 @@ def agreeing(slices: list[Slice]) -> tuple[list[Slice], list[tuple[int, str]]]:
 
 
 def chosen(frames: Frames, segmenters: Iterable[Segmenter]) -> Heart:
-    """The first answer that its gate passes; else the last one, with its reasons."""
-    heart, before = None, ""
+    """The first answer that its gate passes; else the last one, with its reasons.
+
+    What any answer has for disputed stays so: another one would but take a side.
+    """
+    heart, before, disputed = None, "", ""
     for segmenter in segmenters:
         heart = segmenter(frames.even, frames.times, frames.side)
+        disputed = disputed or heart.disputed
         if not heart.reasons:
             break
         before = before or f"{heart.origin}: {'; '.join(heart.reasons)}"
     if heart is None:
         raise ValueError("no segmenter")
-    return replace(heart, instead=before if heart.origin not in before else "")
+    return replace(heart, instead=before if heart.origin not in before else "", disputed=disputed)
 
 
 def near(frames: Frames, item: FirstPass) -> Near | None:
@@ -175,7 +183,7 @@ def classical(series: torch.Tensor, times: torch.Tensor, pixel: float, near: Nea
 
 def _segmented(one: Slice, heart: Heart) -> Slice:
     """With segments, where the insertions are known."""
-    if heart.insertions is None or not bool(heart.muscle.any()):
+    if heart.insertions is None or heart.disputed or not bool(heart.muscle.any()):
         return replace(one, heart=heart)
     anterior, _ = ordered(one.frames, heart.insertions)
     towards = septum(heart.center, heart.insertions)

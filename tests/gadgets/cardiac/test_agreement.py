@@ -9,7 +9,7 @@ from gadgets.cardiac.perfusion import segment
 from gadgets.cardiac.perfusion.agreement import apart, astray
 from gadgets.cardiac.perfusion.item import FirstPass
 from gadgets.cardiac.perfusion.quantify import QuantifyFlow
-from gadgets.cardiac.perfusion.segment import SegmentMyocardium, classical
+from gadgets.cardiac.perfusion.segment import SegmentMyocardium, chosen, classical
 from gadgets.report.perfusion import ReportPerfusion
 from gadgets.report.values import document
 from gadgets.testing import run
@@ -105,3 +105,37 @@ def test_the_report_has_no_numbers_of_such_a_slice_and_says_why(pooled, scan_and
     sent = [each.meta for each in run(ReportPerfusion(), [item], scan) if hasattr(each, "meta")]
     (page,) = (meta["ScansideReport"] for meta in sent if "ScansideReport" in meta)
     assert "slice 2: insertion of the right ventricle" in page
+
+
+def test_a_disputed_right_ventricle_stays_disputed_whatever_else_finds_the_heart(pooled, heart):
+    """Seen: arrival times were asked instead, and took a side."""
+    asked = replace(heart, origin="network", reasons=("both are blood",), disputed="both are blood")
+    found = chosen(pooled.slices[0].frames, [lambda *_: asked, lambda *_: heart])
+    assert (found.origin, found.disputed) == (heart.origin, "both are blood")
+
+
+@pytest.mark.parametrize("disputed", [(1,), (0, 1, 2)])
+def test_where_the_right_ventricle_is_disputed_there_are_no_segments(
+    pooled, scan_and_images, heart, monkeypatch, disputed
+):
+    todo = iter(range(3))
+    monkeypatch.setattr(
+        segment,
+        "classical",
+        lambda *_, **__: replace(heart, disputed="both" if next(todo) in disputed else ""),
+    )
+    item = replace(pooled, slices=tuple(replace(pooled.slices[0], level=each) for each in LEVELS))
+    done = run(SegmentMyocardium(model=""), [item], scan_and_images[0])
+    (item,) = (each for each in done if isinstance(each, FirstPass))
+    assert [one.segments is None for one in item.slices] == [n in disputed for n in range(3)]
+    said = item.refusals if len(disputed) == 3 else item.flags
+    assert any("both: no flow of its segments" in each for each in said)
+
+
+def test_what_a_heart_has_for_remarks_is_flagged(pooled, scan_and_images, heart, monkeypatch):
+    """Seen: a right ventricle was replaced without a word."""
+    monkeypatch.setattr(segment, "classical", lambda *_, **__: replace(heart, remarks=("it gave way",)))
+    done = run(SegmentMyocardium(model=""), [pooled], scan_and_images[0])
+    (item,) = (each for each in done if isinstance(each, FirstPass))
+    assert any(flag.endswith("it gave way") for flag in item.flags)
+    assert item.slices[0].segments is not None

@@ -55,13 +55,14 @@ def found(monkeypatch, right, beyond=0.6, arrived=True):
 
 def test_a_right_ventricle_where_the_blood_comes_first_is_kept_as_it_was_drawn(monkeypatch):
     heart = found(monkeypatch, BLOOD)
-    assert heart.reasons == ()
+    assert heart.reasons == () and heart.remarks == () and not heart.disputed
     assert torch.equal(heart.right, BLOOD)
 
 
 def test_lung_beyond_the_free_wall_that_was_drawn_as_right_ventricle_is_not_sent_as_its_contour(monkeypatch):
     heart = found(monkeypatch, LUNG)
     assert heart.reasons == ()
+    assert any("180 degrees from where blood comes first" in remark for remark in heart.remarks)
     assert not (heart.right & LUNG).any()
     assert 2 * (heart.right & BLOOD).sum() > 0.8 * (heart.right.sum() + BLOOD.sum())
     assert all(x < MIDDLE[1] for _, x in heart.insertions)
@@ -75,6 +76,7 @@ def test_where_no_blood_came_first_lung_is_no_right_ventricle(monkeypatch):
 def test_blood_on_both_sides_is_not_decided(monkeypatch):
     heart = found(monkeypatch, LUNG, beyond=2.2)
     assert any("180 degrees from where blood comes first" in reason for reason in heart.reasons)
+    assert heart.disputed in heart.reasons
 
 
 @pytest.mark.parametrize("arrived", [True, False])
