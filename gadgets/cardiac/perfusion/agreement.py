@@ -37,10 +37,12 @@ def apart(slices: Sequence[Slice]) -> Apart:
 
 
 def astray(apart: Apart, most: float = MOST) -> dict[int, float]:
-    """The slices that are not in every largest set whose neighbours agree, and the least angle at which each
-    lies from the set [degree]; where no slice is in every one that is all of them, from any other.
+    """The slices that are not in every largest set whose neighbours agree, and the least angle beyond
+    ``most`` at which each lies from another slice [degree]; of one that agrees with all, the most at which
+    others lie from each other.
 
-    ``apart``: of slices from base to apex. One slice agrees with itself.
+    ``apart``: of slices from base to apex. One slice agrees with itself; of several all are astray where
+    fewer than two are in every such set: nobody vouches for what is left.
     """
     count = len(apart)
     before, behind = (_lengths(apart, most, order) for order in (range(count), range(count - 1, -1, -1)))
@@ -48,8 +50,13 @@ def astray(apart: Apart, most: float = MOST) -> dict[int, float]:
     chained = [n for n in range(count) if before[n] + behind[n] - 1 == longest]
     places = [before[n] for n in chained]
     kept = [n for n in chained if places.count(before[n]) == 1]
+    if len(kept) < min(2, count):
+        kept = []
+    widest = max(map(max, apart), default=0.0)
     return {
-        n: min(apart[n][m] for m in kept or range(count) if m != n) for n in range(count) if n not in kept
+        n: min((away for away in apart[n] if away > most), default=widest)
+        for n in range(count)
+        if n not in kept
     }
 
 

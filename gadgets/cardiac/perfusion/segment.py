@@ -88,8 +88,8 @@ def agreeing(slices: list[Slice]) -> tuple[list[Slice], list[tuple[int, str]]]:
     said = [
         (
             number,
-            f"insertion of the right ventricle {away:.0f} degrees from that of other slices, expected at most"
-            f" {MOST:g}: no flow of its segments",
+            f"insertion of the right ventricle differs by {away:.0f} degrees from slice to slice, expected at"
+            f" most {MOST:g}: no flow of its segments",
         )
         for number, away in wrong.items()
     ]

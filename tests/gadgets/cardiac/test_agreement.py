@@ -31,6 +31,8 @@ def between(angles):
         ([90, 0, 10], [0]),
         ([0, 90], [0, 1]),
         ([0, 90, 180], [0, 1, 2]),
+        ([0, 90, 45], [0, 1, 2]),
+        ([0, 30, 60, 90, 0], [4]),
         ([0, 5, 90, 95], [0, 1, 2, 3]),
         ([0, 5, 90, 12, 100], [2, 4]),
     ],
@@ -40,7 +42,10 @@ def test_who_is_wrong_is_known_where_the_others_agree(angles, wrong):
 
 
 def test_it_is_said_by_how_much():
+    """Seen: "45 degrees, expected at most 45", and 0: the angle to a slice that agrees."""
     assert astray(between([0, 10, 100])) == {2: pytest.approx(90)}
+    assert astray(between([0, 30, 60, 90, 0])) == {4: pytest.approx(60)}
+    assert astray(between([0, 90, 45])) == {n: pytest.approx(90) for n in range(3)}
 
 
 def turned(point, middle, degrees):
