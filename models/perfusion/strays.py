@@ -11,13 +11,21 @@ from models.perfusion.trajectory import BAND, hann
 AWAY = 2.0
 """Farther from where the heart is most often, a frame is not at home [pixel]."""
 
-RUN = 5
-"""Frames that follow each other, and may all be strays: they must not vouch for each other. Whichever of so
-many a frame may stand in are left out, since without these fewer patterns are contrast, and what no others
-explain counts."""
+STRAYS = 5
+"""Frames that may be of the same other slice or phase, wherever they lie: they must not vouch for each other.
+With a frame the others that vouch most for it are left out one by one, up to so many, and what the rest does
+not explain counts."""
 
-PATTERNS = 6
-"""Images that the others' structure is described by: contrast has few degrees of freedom."""
+PATTERNS = 12
+"""Images that the others' structure is described by, or half as many as there are frames at home.
+
+Each organ has its own time at which the bolus comes, and each stray is a pattern of its own. All of these are
+stronger than what is seen before the bolus: by six, the baseline of a person was not explained, and with
+strays anywhere that of most.
+"""
+
+FEWEST = 13
+"""Frames at home; of fewer nothing is said."""
 
 
 def unlike(series: torch.Tensor, shifts: torch.Tensor) -> torch.Tensor:
@@ -35,23 +43,31 @@ def unlike(series: torch.Tensor, shifts: torch.Tensor) -> torch.Tensor:
     near = torch.cdist(shifts, shifts) < AWAY
     home = near[int(near.sum(1).argmax())]
     left = torch.zeros(len(series), dtype=torch.float64)
-    if int(home.sum()) <= 2 * PATTERNS:
+    count = int(home.sum())
+    if count < FEWEST:
         return left.to(series.dtype)
+    rank = min(PATTERNS, count // 2)
     for frame in range(len(series)):
-        runs = [range(first, first + RUN) for first in range(max(0, frame - RUN + 1), frame + 1)]
-        for run in (range(frame, frame + 1), *runs):
-            others = home.clone()
-            others[run.start : run.stop] = False
-            if int(others.sum()) > PATTERNS:
-                left[frame] = max(float(left[frame]), _unexplained(gram, frame, others))
+        others = home.clone()
+        others[frame] = False
+        for _ in range(min(STRAYS, int(others.sum()) - rank)):
+            unexplained, most = _unexplained(gram, frame, others, rank)
+            left[frame] = max(float(left[frame]), unexplained)
+            others[most] = False
     return left.to(series.dtype)
 
 
-def _unexplained(gram: torch.Tensor, frame: int, others: torch.Tensor) -> float:
-    """By the strongest patterns of the others, from the products of all frames with each other."""
-    values, vectors = torch.linalg.eigh(gram[others][:, others])
-    keep = values > 1e-9 * values[-1].clamp(min=1e-30)
-    keep[:-PATTERNS] = False
-    along = (gram[frame, others] @ vectors[:, keep]).square() / values[keep]
+def _unexplained(gram: torch.Tensor, frame: int, others: torch.Tensor, rank: int) -> tuple[float, int]:
+    """By the ``rank`` strongest patterns of the others, and which of these explains most of the rest.
+
+    ``gram``: products of all frames with each other.
+    """
+    known = others.nonzero().flatten()
+    values, vectors = torch.linalg.eigh(gram[known][:, known])
+    values, vectors = values[-rank:], vectors[:, -rank:]
+    there = values > 1e-9 * values[-1].clamp(min=1e-30)
+    along = gram[frame, known] @ vectors
+    weights = torch.where(there, along / values, 0.0)
     own = gram[frame, frame].clamp(min=1e-30)
-    return float((1 - along.sum() / own).clamp(0, 1).sqrt())
+    most = int((vectors @ weights * gram[frame, known]).argmax())
+    return float((1 - along @ weights / own).clamp(0, 1).sqrt()), int(known[most])
