@@ -73,19 +73,21 @@ class ReportPerfusion(Gadget):
 
 
 def _contours(one: Slice) -> Iterator[Image]:
-    """The mean registered frame with the contours burnt in, and as points in the meta."""
+    """The mean registered frame with the contours burnt in, and as points in the meta.
+
+    None of a slice without segments: its contours are in doubt.
+    """
     heart = one.heart
-    if heart is None or not bool(heart.muscle.any()):
+    if heart is None or one.segments is None:
         return
     whole = heart.left | heart.muscle
     mean = one.frames.signal[0].mean(0)
     masks = [(heart.right, (90, 160, 255)), (whole, (0, 255, 120)), (heart.left, (255, 90, 90))]
-    if one.segments is not None:
-        masks += [
-            (one.segments == name, TERRITORIES[TERRITORY[name - 1]])
-            for name in sorted(set(one.segments.flatten().tolist()))
-            if name
-        ]
+    masks += [
+        (one.segments == name, TERRITORIES[TERRITORY[name - 1]])
+        for name in sorted(set(one.segments.flatten().tolist()))
+        if name
+    ]
     more: dict[str, Value] = {"ScansideSlice": one.level, "ScansideSegmentation": heart.origin}
     for name, mask, color in (
         ("GT_ROI_LV_ENDO", heart.left, (255, 90, 90)),

@@ -35,7 +35,8 @@ PERCENT = {"vb": 100.0, "visf": 100.0, "error": 100.0}
 class QuantifyFlow(Gadget):
     """Concentrations, and flow by a kinetic model: of each segment, of its halves, of each pixel.
 
-    Sends the concentration series and the maps. Nothing is quantified when there is a reason against it.
+    Sends the concentration series and the maps of each slice that has segments. Nothing is quantified when
+    there is a reason against it.
     """
 
     model: Literal["btex", "2cxm", "fermi"] = "btex"
@@ -58,6 +59,9 @@ class QuantifyFlow(Gadget):
                 continue
             slices, against = [], list[tuple[int, str]]()
             for number, one in enumerate(item.slices):
+                if one.segments is None:
+                    slices.append(one)
+                    continue
                 held, said = concentration(one, item.arterial, item.protocol, self.conversion)
                 against += [(number, each) for each in said]
                 done = self._slice(held, item.arterial, ready)

@@ -25,6 +25,8 @@ from models.zoo import Model
 Segmenter = Callable[[torch.Tensor, torch.Tensor, float], Heart]
 """From a registered series [frame, y, x], times [s] and a pixel [m] to the heart and what is against it."""
 
+NO_FLOW = "no flow of its segments"
+
 NETWORK = "network"
 """The origin of a heart that a network found."""
 
@@ -34,7 +36,9 @@ class SegmentMyocardium(Gadget):
     """Find blood and muscle in each slice, the insertion of the right ventricle, and the AHA segments.
 
     By a network for short-axis slices where its answer passes a gate, else by arrival times and contours,
-    with a flag that says why. Which insertion is the anterior one is decided by the slice's orientation.
+    with a flag that says why. Which insertion is the anterior one is decided by the slice's orientation. A
+    slice in which no heart is found, or another than in those beside it, has no segments and is flagged;
+    where fewer than two of several slices are left the flow is refused.
     """
 
     model: Annotated[str, Field(pattern=r"^[a-z0-9-]*$")] = "short-axis"
@@ -48,37 +52,39 @@ class SegmentMyocardium(Gadget):
         network = Network.lent(self.model, self.backend) if self.model else None
         for item in stream:
             done: list[Slice] = []
-            refused: list[tuple[int, str]] = []
             flagged: list[tuple[int, str]] = []
-            disputes: list[tuple[int, str]] = []
+            without: list[tuple[int, str]] = []
             alone = (network.said,) if network is not None and network.said else ()
             for number, one in enumerate(item.slices):
                 where = near(one.frames, item)
                 paths = [] if network is None else network.paths(where)
                 heart = chosen(one.frames, [*paths, partial(classical, near=where)])
-                said = [(number, reason) for reason in (*heart.reasons, *heart.remarks)]
-                if heart.disputed:
-                    disputes.append((number, f"{heart.disputed}: no flow of its segments"))
                 found = _segmented(one, heart)
+                if found.segments is None:
+                    without.append((number, f"{_against(heart)}: {NO_FLOW}"))
+                else:
+                    flagged += [(number, reason) for reason in (*heart.reasons, *heart.remarks)]
                 if network is not None and heart.origin == NETWORK:
                     frames = found.frames
                     found = replace(found, frames=replace(frames, meta=network.named(frames.meta)))
                 done.append(found)
                 if heart.instead:
                     flagged.append((number, f"{heart.origin} contours instead of the {heart.instead}"))
-                if heart.insertions is None or not bool(heart.muscle.any()):
-                    refused += said or [(number, "no muscle found")]
-                else:
-                    flagged += said
             done, disagreed = agreeing(done)
-            disagreed = disputes + disagreed
-            (refused if len({n for n, _ in disagreed}) == len(done) else flagged).extend(disagreed)
+            without += disagreed
+            left = sum(one.segments is not None for one in done)
+            enough = left >= min(2, len(done))
             yield replace(
                 item,
                 slices=tuple(done),
-                refusals=(*item.refusals, *gathered(refused)),
-                flags=(*item.flags, *alone, *gathered(flagged)),
+                refusals=(*item.refusals, *(() if enough else gathered(without))),
+                flags=(*item.flags, *alone, *gathered(flagged), *(gathered(without) if enough else ())),
             )
+
+
+def _against(heart: Heart) -> str:
+    """Why a slice has no segments."""
+    return heart.disputed or "; ".join(heart.reasons) or "no muscle found"
 
 
 def agreeing(slices: list[Slice]) -> tuple[list[Slice], list[tuple[int, str]]]:
@@ -89,7 +95,7 @@ def agreeing(slices: list[Slice]) -> tuple[list[Slice], list[tuple[int, str]]]:
         (
             number,
             f"insertion of the right ventricle differs by {away:.0f} degrees from slice to slice, expected at"
-            f" most {MOST:g}: no flow of its segments",
+            f" most {MOST:g}: {NO_FLOW}",
         )
         for number, away in wrong.items()
     ]

@@ -10,9 +10,11 @@ from gadgets.cardiac.perfusion.agreement import apart, astray
 from gadgets.cardiac.perfusion.item import FirstPass
 from gadgets.cardiac.perfusion.quantify import QuantifyFlow
 from gadgets.cardiac.perfusion.segment import SegmentMyocardium, chosen, classical
+from gadgets.data import Image
 from gadgets.report.perfusion import ReportPerfusion
 from gadgets.report.values import document
 from gadgets.testing import run
+from models.perfusion.muscle import Heart
 
 
 def between(angles):
@@ -135,6 +137,49 @@ def test_where_the_right_ventricle_is_disputed_there_are_no_segments(
     assert [one.segments is None for one in item.slices] == [n in disputed for n in range(3)]
     said = item.refusals if len(disputed) == 3 else item.flags
     assert any("both: no flow of its segments" in each for each in said)
+
+
+@pytest.mark.parametrize(
+    ("lost", "refused"), [((2,), False), ((0,), False), ((0, 2), True), ((0, 1, 2), True)]
+)
+@pytest.mark.parametrize("muscle", [True, False])
+def test_a_slice_in_which_no_heart_is_found_has_no_numbers_and_the_others_have(
+    pooled, scan_and_images, heart, monkeypatch, lost, refused, muscle
+):
+    """Seen: a whole scan was refused since trabeculae fill the apex. One slice alone vouches for nothing."""
+    why = ("left ventricle is not round", "no insertion point")
+    found = replace(heart, insertions=None, reasons=why)
+    none = found if muscle else Heart.none(heart.left, why, "classical")
+    todo = iter(range(3))
+    monkeypatch.setattr(segment, "classical", lambda *_, **__: none if next(todo) in lost else heart)
+    item = replace(pooled, slices=tuple(replace(pooled.slices[0], level=each) for each in LEVELS))
+    done = run(SegmentMyocardium(model=""), [item], scan_and_images[0])
+    (item,) = (each for each in done if isinstance(each, FirstPass))
+    assert [one.segments is None for one in item.slices] == [n in lost for n in range(3)]
+    said = f"left ventricle is not round; no insertion point: {segment.NO_FLOW}"
+    assert any(each.endswith(said) for each in item.refusals) == refused == bool(item.refusals)
+    assert any(each.endswith(said) for each in item.flags) != refused
+
+
+@pytest.mark.slow
+def test_the_report_has_the_numbers_of_the_slices_in_which_a_heart_is_found(
+    pooled, scan_and_images, heart, monkeypatch
+):
+    scan, _, _ = scan_and_images
+    todo = iter((heart, heart, replace(heart, insertions=None, reasons=("not round",))))
+    monkeypatch.setattr(segment, "classical", lambda *_, **__: next(todo))
+    item = replace(pooled, slices=tuple(replace(pooled.slices[0], level=each) for each in LEVELS))
+    sent = run(SegmentMyocardium(model=""), [item], scan)
+    sent = [answer for each in sent for answer in run(QuantifyFlow(), [each], scan)]
+    images = [each for each in sent if isinstance(each, Image)]
+    (item,) = (each for each in sent if isinstance(each, FirstPass))
+    images += [each for each in run(ReportPerfusion(), [item], scan) if isinstance(each, Image)]
+    values = {each["segment"]: each.get("mbf") for each in document(item)["segments"]}
+    assert [number for number, value in values.items() if value is None] == [13, 14, 15, 16]
+    of = {each.meta["ScansideSlice"] for each in images if "ScansideSlice" in each.meta}
+    assert of == {"basal", "mid"}
+    (page,) = (each.meta["ScansideReport"] for each in images if "ScansideReport" in each.meta)
+    assert "slice 3: not round: no flow of its segments" in page
 
 
 def test_what_a_heart_has_for_remarks_is_flagged(pooled, scan_and_images, heart, monkeypatch):
