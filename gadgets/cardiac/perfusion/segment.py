@@ -37,8 +37,8 @@ class SegmentMyocardium(Gadget):
 
     By a network for short-axis slices where its answer passes a gate, else by arrival times and contours,
     with a flag that says why. Which insertion is the anterior one is decided by the slice's orientation. A
-    slice in which no heart is found, or another than in those beside it, has no segments and is flagged;
-    where fewer than two of several slices are left the flow is refused.
+    slice in which no heart is found that its gate passes, or another than in those beside it, has no segments
+    and is flagged; where fewer than two of several slices are left the flow is refused.
     """
 
     model: Annotated[str, Field(pattern=r"^[a-z0-9-]*$")] = "short-axis"
@@ -63,7 +63,7 @@ class SegmentMyocardium(Gadget):
                 if found.segments is None:
                     without.append((number, f"{_against(heart)}: {NO_FLOW}"))
                 else:
-                    flagged += [(number, reason) for reason in (*heart.reasons, *heart.remarks)]
+                    flagged += [(number, remark) for remark in heart.remarks]
                 if network is not None and heart.origin == NETWORK:
                     frames = found.frames
                     found = replace(found, frames=replace(frames, meta=network.named(frames.meta)))
@@ -188,8 +188,8 @@ def classical(series: torch.Tensor, times: torch.Tensor, pixel: float, near: Nea
 
 
 def _segmented(one: Slice, heart: Heart) -> Slice:
-    """With segments, where the insertions are known."""
-    if heart.insertions is None or heart.disputed or not bool(heart.muscle.any()):
+    """With segments, where nothing is against the heart and the insertions are known."""
+    if heart.reasons or heart.disputed or heart.insertions is None or not bool(heart.muscle.any()):
         return replace(one, heart=heart)
     anterior, _ = ordered(one.frames, heart.insertions)
     towards = septum(heart.center, heart.insertions)
