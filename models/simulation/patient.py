@@ -226,9 +226,9 @@ def _around(dice: _Dice) -> Surroundings:
         root=dice.between(0.0115, 0.016),
         trunk=dice.between(0.0105, 0.0145),
         strands=Strands(
-            papillary=dice.between(0.003, 0.0055),
+            papillary=dice.between(0.06, 0.12),
             angles=(dice.around(2.35, 0.15), dice.around(-2.2, 0.15)),
-            trabeculae=dice.between(0.05, 0.3),
+            trabeculae=dice.between(0.10, 0.22),
         ),
     )
 

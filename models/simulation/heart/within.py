@@ -17,19 +17,29 @@ ANGLES, HEIGHTS, RINGS = 90, 60, 40
 LOW, HIGH = -0.55, 0.15
 """Where papillary muscles begin and end, in parts of the cavity's depth."""
 
+BASE = 0.5
+"""How deep trabeculae reach at the base, as a part of how deep they reach from the widest place down."""
+
+MOST = 0.5
+"""Papillary muscles and trabeculae are at most this part of the end-systolic volume. Where they count as
+muscle, the ejection fraction is 7.5 points higher (Chuang et al., JACC Imaging 5 (2012) 1115): if it goes
+from 0.65 to 0.725 with 23 % less volume at end-diastole, they are two fifths of the end-systolic volume."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Strands:
-    """Sizes of papillary muscles and trabeculae at end-diastole."""
+    """Papillary muscles and trabeculae, by their share of the wall's volume, with which theirs goes.
 
-    papillary: float = 0.0042
-    """Radius of a papillary muscle, where it is thickest [m]."""
+    Papillary muscles were 8.9 % of the left ventricle's mass and correlated with that of the wall by 0.81
+    (Vogel-Claussen et al., 2006, 100 people), and made it 8.7 +- 2.6 and 9.5 +- 1.8 % larger (Gommans et al.,
+    Neth Heart J 24 (2016) 326). Both together made it 28 % larger and were 23 +- 3 % of the end-diastolic
+    volume (Chuang et al., 685 healthy people; by threshold, so with some of the blood between them).
+    """
 
+    papillary: float = 0.09
+    trabeculae: float = 0.16
     angles: tuple[float, float] = (2.35, -2.2)
     """Where papillary muscles lie around the axis [rad]."""
-
-    trabeculae: float = 0.16
-    """How deep trabeculae reach into the cavity, as a part of its section; below the widest place only."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,31 +67,31 @@ def muscular(
     return bundles | (_layer(theta, z, squared, heart, moment) < sizes.trabeculae)
 
 
+def volumes(strands: Strands, heart: Ventricles) -> tuple[float, float]:
+    """Of papillary muscles and of trabeculae [m^3], at every moment."""
+    wanted = strands.papillary * heart.muscle, strands.trabeculae * heart.muscle
+    part = min(1.0, MOST * heart.esv / max(sum(wanted), 1e-12))
+    return wanted[0] * part, wanted[1] * part
+
+
 @lru_cache(maxsize=256)
 def _sizes(strands: Strands, heart: Ventricles, moment: Moment) -> _Sizes:
-    """Sizes that give both the volume that they have at end-diastole, or all that the cavity holds."""
-    given = _Sizes(papillary=strands.papillary**2, trabeculae=strands.trabeculae)
-    rest = heart.at(0.0)
-    if moment == rest:
-        return given
-    bundles, layer, volume = _sampled(strands, heart, rest)
-    papillary = bundles <= given.papillary
-    trabeculae = ~papillary & (layer < given.trabeculae)
-    wanted = float(volume[papillary].sum()), float(volume[trabeculae].sum())
+    """Sizes that give both their volume."""
+    papillary, trabeculae = volumes(strands, heart)
     bundles, layer, volume = _sampled(strands, heart, moment)
-    thick = _filled(bundles, volume, wanted[0])
-    return _Sizes(papillary=thick, trabeculae=_filled(layer, volume * (bundles > thick), wanted[1]))
+    thick = _filled(bundles, volume, papillary)
+    return _Sizes(papillary=thick, trabeculae=_filled(layer, volume * (bundles > thick), trabeculae))
 
 
 def _sampled(
     strands: Strands, heart: Ventricles, moment: Moment
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Both measures at points that fill the cavity up to ``HIGH``, and the points' volumes [m^3]; float64."""
+    """Both measures at points that fill the cavity, and the points' volumes [m^3]; float64."""
     counts = ANGLES, HEIGHTS, RINGS
     parts = [(torch.arange(count, dtype=torch.float64) + 0.5) / count for count in counts]
     around, up, across = torch.meshgrid(*parts, indexing="ij")
     theta = (2 * around - 1) * math.pi
-    tall = (1 + HIGH) * moment.inner.depth
+    tall = moment.inner.depth + moment.inner.rim(theta)
     z = up * tall - moment.inner.depth
     inner = moment.inner.squared(theta, z)
     volume = inner / 2 * (2 * math.pi / ANGLES) * (tall / HEIGHTS) / RINGS
@@ -91,10 +101,10 @@ def _sampled(
 
 
 def _filled(measure: torch.Tensor, volume: torch.Tensor, wanted: float) -> float:
-    """Below which measure the points have this volume together; the largest one if all have less."""
+    """Below which measure the points have this volume together; 0 if none is wanted."""
     order = measure.argsort()
     reached = int(torch.searchsorted(volume[order].cumsum(0), wanted))
-    return float(measure[order[min(reached, len(order) - 1)]])
+    return float(measure[order[min(reached, len(order) - 1)]]) if wanted else 0.0
 
 
 def _bundles(
@@ -114,11 +124,12 @@ def _bundles(
 def _layer(
     theta: torch.Tensor, z: torch.Tensor, squared: torch.Tensor, heart: Ventricles, moment: Moment
 ) -> torch.Tensor:
-    """How deep trabeculae reach that just come to a point, as a part of the section; infinite above.
+    """How deep trabeculae reach that just come to a point, as a part of the section where it is widest.
 
     Their pattern goes with the wall as the long axis shortens.
     """
     height = z * (heart.at(0.0).inner.depth / moment.inner.depth)
     rough = 0.5 + 0.5 * torch.sin(9 * theta + 130 * height) * torch.sin(5 * theta - 210 * height)
     depth = 1 - squared / moment.inner.squared(theta, z).clamp_min(1e-12)
-    return torch.where(z < 0, depth / rough.clamp_min(1e-6), torch.inf)
+    fade = 1 - (1 - BASE) * (z / moment.inner.base).clamp(0, 1)
+    return depth / (rough * fade).clamp_min(1e-6)

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from models import zoo
 from models.nets.segmenter import Segmenter
 from models.train.course import Tell, follow
 from models.train.machine import Machine
@@ -106,6 +107,8 @@ def _endless(
 
 def _begin(recipe: SegmentationRecipe, folder: Path, device: torch.device) -> State[Segmenter]:
     model, smooth = Segmenter(recipe.design), Segmenter(recipe.design)
+    if recipe.begin:
+        model.load_state_dict(zoo.load(recipe.begin).network.state_dict())
     for each in (model, smooth):
         each.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     fused = device.type == "cuda"

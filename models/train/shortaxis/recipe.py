@@ -35,6 +35,9 @@ class SegmentationRecipe:
     average: float = 0.99
     """Of the weights over steps, exponentially: those are the model."""
 
+    begin: str = ""
+    """The card, by name or path, whose weights a training begins with; at random without one."""
+
     design: SegmenterDesign = field(default_factory=lambda: SegmenterDesign(kind="segmenter"))
 
 

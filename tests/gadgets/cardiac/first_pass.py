@@ -45,7 +45,7 @@ def one(data, time, *, encoding, contrast, beat, pixel, pulse):
 
 def simulated(state="stress", **fields):
     """(header, images, series) of one slice."""
-    sequence = standard(matrix=(96, 72), acceleration=2, slices=1, beats=36, **fields)
+    sequence = standard(matrix=(144, 108), acceleration=2, slices=1, beats=36, **fields)
     study = draw_study(3, sequence=sequence, state=state)
     series = make_series(study, 25.0, box=64)
     images = []
