@@ -48,9 +48,10 @@ def test_strays_that_a_series_begins_with_are_not_its_baseline(size, count):
     assert left[:count].min() > UNLIKE > left[count:].max()
 
 
-def test_frames_before_the_bolus_are_no_strays_because_nothing_later_is_as_dark():
-    """Of more than may be strays in a row others are left; of fewer nobody can tell."""
-    assert unlike(series([1.0] * FRAMES, dark=6), torch.zeros(FRAMES, 2)).max() < UNLIKE - 0.1
+@pytest.mark.parametrize(("frames", "dark"), [(FRAMES, 6), (30, 4), (20, 3)])
+def test_frames_before_the_bolus_are_no_strays_because_nothing_later_is_as_dark(frames, dark):
+    """Of more than may be strays others are left; of fewer nobody can tell."""
+    assert unlike(series([1.0] * frames, dark=dark), torch.zeros(frames, 2)).max() < UNLIKE - 0.1
 
 
 def passage(organs, random):
