@@ -281,7 +281,8 @@ def _sectors(item: FirstPass, simulation: PerfusionSimulation) -> Iterator[Row]:
 
 
 def overlap(found: Slice, true: Slice, where: Scene) -> Row:
-    """Of the masks; and of the frames before registration and after it, least and mean.
+    """Of the masks where something is measured; and of the frames before registration and after it, the least
+    and the mean.
 
     ``where`` has half pixels: frames are compared as finely.
     """
@@ -303,9 +304,9 @@ def overlap(found: Slice, true: Slice, where: Scene) -> Row:
     after, ideal = moved(shift + away), moved(ways)
     masks: Row = {}
     heart, truth = found.heart, true.heart
-    if heart is not None and truth is not None:
+    if heart is not None and truth is not None and found.segments is not None:
         masks = {"muscle": dice(heart.muscle, truth.muscle), "left": dice(heart.left, truth.left)}
-        if found.segments is not None and true.segments is not None:
+        if true.segments is not None:
             both = heart.muscle & truth.muscle
             masks["same_sector"] = float((found.segments == true.segments)[both].float().mean())
     return {
