@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from models import zoo
 from models.nets.segmenter import Segmenter
 from models.train.course import Tell, follow
 from models.train.machine import Machine
 from models.train.shortaxis import corpus
+from models.train.shortaxis.level import level
 from models.train.shortaxis.recipe import SegmentationRecipe
 from models.train.state import State, rate
 
@@ -30,7 +30,7 @@ def train(
     state = _begin(recipe, folder, machine.device)
     state.resume()
     if state.step >= recipe.steps:
-        return state.smooth.eval()
+        return _levelled(state.smooth, recipe)
     judges = judging(recipe)
     follow(
         state,
@@ -42,7 +42,15 @@ def train(
         tell,
         machine,
     )
-    return state.smooth.eval()
+    return _levelled(state.smooth, recipe)
+
+
+def _levelled(network: Segmenter, recipe: SegmentationRecipe) -> Segmenter:
+    if recipe.level:
+        random = np.random.default_rng([recipe.seed, 2**31 + 1])
+        windows = corpus.centred(corpus.slices(random, recipe.level), recipe.window, recipe.design.pixel)
+        level(network, *windows)
+    return network.eval()
 
 
 def loss_of(scores: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
@@ -107,8 +115,6 @@ def _endless(
 
 def _begin(recipe: SegmentationRecipe, folder: Path, device: torch.device) -> State[Segmenter]:
     model, smooth = Segmenter(recipe.design), Segmenter(recipe.design)
-    if recipe.begin:
-        model.load_state_dict(zoo.load(recipe.begin).network.state_dict())
     for each in (model, smooth):
         each.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     fused = device.type == "cuda"

@@ -35,8 +35,8 @@ class SegmentationRecipe:
     average: float = 0.99
     """Of the weights over steps, exponentially: those are the model."""
 
-    begin: str = ""
-    """The card, by name or path, whose weights a training begins with; at random without one."""
+    level: int = 0
+    """So many new slices say at the end by how much the scores of muscle are shifted; 0: they are not."""
 
     design: SegmenterDesign = field(default_factory=lambda: SegmenterDesign(kind="segmenter"))
 

@@ -123,14 +123,6 @@ def waves(theta: torch.Tensor, given: tuple[Wave, ...]) -> torch.Tensor:
     return total
 
 
-TRABECULAE = (0.06, 0.35)
-"""Section of trabeculae at mid height, as a part of the muscle's: a wider range than what ``Strands`` of
-the simulator says was measured."""
-
-PAPILLARY = (0.02, 0.12)
-"""The same for one papillary muscle: both have 9 % of the muscle's volume, on about half of its length."""
-
-
 def logarithmic(random: Random, low: float, high: float) -> float:
     """Between two numbers, evenly in the logarithm."""
     return float(math.exp(random.uniform(math.log(low), math.log(high))))
@@ -139,8 +131,7 @@ def logarithmic(random: Random, low: float, high: float) -> float:
 def draw_heart(random: Random) -> Heart:
     """A random heart at a random moment of its cycle."""
     cavity = logarithmic(random, 9, 40)
-    section = logarithmic(random, *((500, 2200) if random.random() < 0.8 else (1800, 3600)))
-    muscle = wall(cavity, section)
+    muscle = wall(cavity, logarithmic(random, *((500, 2200) if random.random() < 0.95 else (2200, 3600))))
     thick = [(order, random.normal(0, 0.12 / order), random.uniform(0, 6.3)) for order in (1, 2, 3)]
     if random.random() < 0.2:
         muscle *= random.uniform(1.0, 1.6)
@@ -170,8 +161,8 @@ def draw_heart(random: Random) -> Heart:
         above=_above(random, radius),
         vessel_wall=random.uniform(0.8, 2.5),
         trabeculae=random.uniform(0.0, 0.3),
-        sponge=layer(cavity, section * logarithmic(random, *TRABECULAE)),
-        papillary=_papillary(random, cavity, section),
+        sponge=layer(cavity, logarithmic(random, 120, 1000)) if random.random() < 0.75 else 0.0,
+        papillary=_papillary(random, cavity),
         fat=random.uniform(0, 9),
         sac=random.uniform(0, 1.8),
         fluid=random.uniform(1, 8) if random.random() < 0.12 else 0.0,
@@ -185,8 +176,8 @@ def wall(cavity: float, section: float) -> float:
 
 
 def layer(cavity: float, section: float) -> float:
-    """Width of trabeculae within a cavity, at most half of it: a beat keeps their ``section`` [mm^2]."""
-    return cavity - math.sqrt(max(cavity**2 - section / math.pi, cavity**2 / 2))
+    """Width of trabeculae within a cavity, at most half its radius: a beat keeps their ``section`` [mm^2]."""
+    return cavity - math.sqrt(max(cavity**2 - section / math.pi, cavity**2 / 4))
 
 
 def _right(random: Random, radius: float, size: float) -> tuple[Disc, ...]:
@@ -234,17 +225,13 @@ def _above(random: Random, radius: float) -> tuple[Above, ...]:
     return tuple(found)
 
 
-def _papillary(random: Random, cavity: float, section: float) -> tuple[Disc, ...]:
-    """They go with the muscle's section and keep their size in a beat: a small cavity they fill, and lean on
-    its wall.
-    """
+def _papillary(random: Random, cavity: float) -> tuple[Disc, ...]:
+    """They keep their size in a beat: in a small cavity they fill much of it and lean on the wall."""
     found = []
     for angle in (0.9, -0.9, 0.2):
-        if random.random() < (0.85 if abs(angle) > 0.5 else 0.25):
+        if random.random() < (0.8 if abs(angle) > 0.5 else 0.3):
             turn, reach = random.normal(angle, 0.3), random.uniform(0.45, 0.95)
-            size = math.sqrt(section * logarithmic(random, *PAPILLARY) / math.pi) / cavity
-            flat = math.sqrt(random.uniform(0.5, 1.0))
-            half = min(size / flat, 0.45), min(size * flat, 0.45)
+            half = tuple(min(random.uniform(1.5, most) / cavity, 0.45) for most in (7.0, 5.5))
             centre = reach * math.cos(turn), reach * math.sin(turn)
-            found.append(Disc(centre=centre, half=half, turn=turn))
+            found.append(Disc(centre=centre, half=(half[0], half[1]), turn=turn))
     return tuple(found)

