@@ -12,10 +12,10 @@ AWAY = 2.0
 """Farther from where the heart is most often, a frame is not at home [pixel]."""
 
 STRAYS = 5
-"""Frames that may be of the same other slice or phase, wherever they lie, or a tenth of all: they must not
-vouch for each other. With a frame the others that vouch most for it are left out one by one, up to so many,
-and what the rest does not explain counts. With every second heartbeat imaged, five may be all that there are
-before the bolus."""
+"""Frames that may be of the same other slice or phase, wherever they lie, or a tenth of those at home: they
+must not vouch for each other. With a frame the others that vouch most for it are left out one by one, up to
+so many, and what the rest does not explain counts. With every second heartbeat imaged, or a wide breath, five
+may be all that there are before the bolus."""
 
 PATTERNS = 12
 """Images that the others' structure is described by, or half as many as there are frames at home.
@@ -47,7 +47,7 @@ def unlike(series: torch.Tensor, shifts: torch.Tensor) -> torch.Tensor:
     count = int(home.sum())
     if count < FEWEST:
         return left.to(series.dtype)
-    rank, strays = min(PATTERNS, count // 2), min(STRAYS, -(-len(series) // 10))
+    rank, strays = min(PATTERNS, count // 2), min(STRAYS, -(-count // 10))
     for frame in range(len(series)):
         others = home.clone()
         others[frame] = False

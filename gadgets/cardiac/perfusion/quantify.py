@@ -36,7 +36,8 @@ class QuantifyFlow(Gadget):
     """Concentrations, and flow by a kinetic model: of each segment, of its halves, of each pixel.
 
     Sends the concentration series and the maps of each slice that has segments. Nothing is quantified when
-    there is a reason against it.
+    there is a reason against it; where fewer than two of several slices have flow, the reason is what took it
+    from the others.
     """
 
     model: Literal["btex", "2cxm", "fermi"] = "btex"
@@ -64,11 +65,14 @@ class QuantifyFlow(Gadget):
                     continue
                 held, said = concentration(one, item.arterial, item.protocol, self.conversion)
                 against += [(number, each) for each in said]
-                done = self._slice(held, item.arterial, ready)
-                yield from _images(done)
-                slices.append(done)
+                slices.append(self._slice(held, item.arterial, ready))
             forms = f"{item.conversion}/{item.protocol.tissue(self.conversion).form}"
             own = () if forms == "closed/closed" else (f"concentration of blood/muscle: {forms} form",)
+            if sum(bool(one.sectors) for one in slices) < min(2, len(slices)):
+                yield replace(item, refusals=(*item.refusals, *gathered(against)), model=self.model)
+                continue
+            for one in slices:
+                yield from _images(one)
             flags = (*item.flags, *gathered(against), *self._judged(slices), *own)
             yield replace(item, slices=tuple(slices), flags=flags, model=self.model, conversion=forms)
 

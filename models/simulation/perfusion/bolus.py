@@ -65,7 +65,9 @@ class Bolus:
         return self.peak * (1.6 * first + self.recirculation * again + self.remainder * mixed)
 
     def held(self, time: torch.Tensor) -> torch.Tensor:
-        """Concentration in each tissue but the left ventricle's muscle, float64 [tissue, time]."""
+        """Concentration in each tissue but the left ventricle's muscle, its papillary muscles too, float64
+        [tissue, time].
+        """
         step = float(time[1] - time[0])
         out = torch.zeros(len(Tissue), len(time), dtype=torch.float64)
         blood = {
@@ -82,5 +84,4 @@ class Bolus:
         for where, (rate, volume, delay) in {**SLOW, Tissue.RIGHT_WALL: RIGHT_WALL}.items():
             values = torch.tensor([[rate / 60, volume]], dtype=torch.float64)
             out[where] = tissue(Tofts(), values, self.left(time - delay), step)[0]
-        out[Tissue.PAPILLARY] = out[Tissue.RIGHT_WALL]
         return out

@@ -11,6 +11,7 @@ from models.simulation.perfusion.bolus import Bolus
 from models.simulation.perfusion.flow import Flow, Generator, draw_flow, known
 from models.simulation.perfusion.sequence import Sequence, standard
 from models.simulation.scan import generator as source
+from models.simulation.tissue import Tissue
 
 STEP = 0.1
 """Of all true curves [s]; between their samples they are linear."""
@@ -84,11 +85,16 @@ class Study:
         return (middle + along * x + down * y + both * x * y).clamp(0.8, 1.2)
 
     def curves(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """True times [s] and concentrations [mM]: tissues as ``Tissue``, then sectors, [row, time]."""
+        """True times [s] and concentrations [mM]: tissues as ``Tissue``, then sectors, [row, time].
+
+        Papillary muscles and trabeculae are muscle of the left ventricle: they have the mean of its sectors.
+        """
         end = float(self.waves[-1]) + 2.0
         time = torch.arange(int(end / STEP) + 2, dtype=torch.float64) * STEP
         rows = self.flow.curves(self.bolus.left(time), STEP, self.generator)
-        return time, torch.cat([self.bolus.held(time), rows])
+        held = self.bolus.held(time)
+        held[Tissue.PAPILLARY] = rows.mean(0)
+        return time, torch.cat([held, rows])
 
 
 def draw_study(

@@ -14,6 +14,7 @@ from gadgets.data import Image
 from gadgets.report.perfusion import ReportPerfusion
 from gadgets.report.values import document
 from gadgets.testing import run
+from models.perfusion.curves import STEP
 from models.perfusion.muscle import Heart
 
 
@@ -193,3 +194,34 @@ def test_what_a_heart_has_for_remarks_is_flagged(pooled, scan_and_images, heart,
     (item,) = (each for each in done if isinstance(each, FirstPass))
     assert any(flag.endswith("it gave way") for flag in item.flags)
     assert item.slices[0].segments is not None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cut", [(0,), (0, 1), (0, 1, 2)])
+def test_flow_of_one_slice_of_three_or_of_none_is_refused_and_no_map_is_sent(
+    pooled, scan_and_images, heart, monkeypatch, cut
+):
+    """Seen: no slice had a frame before the bolus, and the text was a global flow of nan."""
+    scan, _, _ = scan_and_images
+    monkeypatch.setattr(segment, "classical", lambda *_, **__: heart)
+    item = replace(pooled, slices=tuple(replace(pooled.slices[0], level=each) for each in LEVELS))
+    (item,) = (each for each in run(SegmentMyocardium(model=""), [item], scan) if isinstance(each, FirstPass))
+    slices = tuple(late(one, item.arterial) if n in cut else one for n, one in enumerate(item.slices))
+    sent = run(QuantifyFlow(), [replace(item, slices=slices)], scan)
+    (item,) = (each for each in sent if isinstance(each, FirstPass))
+    images = [each for each in sent if isinstance(each, Image)]
+    if len(cut) < 2:
+        assert item.refusals == ()
+        assert images
+    else:
+        assert any("before the bolus" in each for each in item.refusals)
+        assert images == []
+        assert all(each.get("mbf") is None for each in document(item)["segments"])
+
+
+def late(one, arterial):
+    """A slice whose frames before the bolus were left out."""
+    start = float(arterial.times[0]) + STEP * arterial.bolus.foot
+    keep = one.frames.times >= start
+    frames = replace(one.frames, signal=one.frames.signal[:, keep], times=one.frames.times[keep])
+    return replace(one, frames=frames, moved=None)

@@ -15,6 +15,7 @@ from models.simulation.perfusion.scene import MUSCLE, scene, segmented
 from models.simulation.perfusion.sequence import standard
 from models.simulation.perfusion.series import make_series
 from models.simulation.perfusion.study import STEP, draw_study
+from models.simulation.tissue import Tissue
 
 SMALL = standard(matrix=(96, 72), acceleration=2, slices=1, beats=30)
 
@@ -190,3 +191,11 @@ def test_noise_behind_sense_is_what_the_contrast_to_noise_ratio_says(healthy):
     torch.testing.assert_close(2 * quiet.mix, loud.mix)
     whole = simulate_perfusion(replace(healthy, sequence=standard((96, 72), 1, 1, 30)), coils=4)
     assert float(loud.mix.abs().max()) < float(whole.mix.abs().max()) / math.sqrt(2)
+
+
+def test_papillary_muscles_are_perfused_as_the_wall_is(healthy):
+    """Seen: under stress they had a flow of rest, and every heart a dark rim."""
+    _, curves = healthy.curves()
+    wall = curves[len(Tissue) :]
+    torch.testing.assert_close(curves[int(Tissue.PAPILLARY)], wall.mean(0))
+    assert curves[int(Tissue.PAPILLARY)].max() > 0.8 * wall.max(1).values.median()
