@@ -127,6 +127,12 @@ def _case(generator: str, cnr: float, rows: dict[str, list[Row]]) -> Iterator[Fi
         value=len(refused),
         note="; ".join(f"{row['seed']}: {row['refusals'][0]}" for row in refused[:4]),
     )
+    without = [row for row in slices if "muscle" not in row]
+    yield Figure(
+        name=f"{name}: slices left without segments",
+        value=len(without),
+        note="; ".join(f"{row['seed']} {row['level']}" for row in without[:8]),
+    )
     if generator != "2cxm":
         yield from _bound([row for row in every if "held" in row], name)
     yield from _arterial([row for row in patients if "peak" in row], name)

@@ -74,7 +74,10 @@ class Segmenter(nn.Module):
         return nn.functional.pixel_shuffle(self.leave(features), 2)
 
     def shift(self, scores: torch.Tensor) -> None:
-        """Add a number to the scores of each class, [class], from now on."""
+        """Add a number to the scores of each class, [class], from now on.
+
+        The last layer gives the four pixels of a class one after the other.
+        """
         assert self.leave.bias is not None
         with torch.no_grad():
             self.leave.bias += scores.to(self.leave.bias).repeat_interleave(4)

@@ -101,10 +101,14 @@ def _sampled(
 
 
 def _filled(measure: torch.Tensor, volume: torch.Tensor, wanted: float) -> float:
-    """Below which measure the points have this volume together; 0 if none is wanted."""
+    """Below which measure the points have this volume together; 0 if none is wanted.
+
+    The largest finite one where all that may be muscle have less.
+    """
     order = measure.argsort()
     reached = int(torch.searchsorted(volume[order].cumsum(0), wanted))
-    return float(measure[order[min(reached, len(order) - 1)]]) if wanted else 0.0
+    last = int(measure.isfinite().sum()) - 1
+    return float(measure[order[min(reached, last)]]) if wanted else 0.0
 
 
 def _bundles(

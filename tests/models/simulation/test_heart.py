@@ -138,6 +138,14 @@ def test_papillary_muscles_and_trabeculae_leave_blood_at_the_end_of_systole():
     assert float(blood) * 0.0015**3 == pytest.approx(0.5 * heart.esv, rel=0.05)
 
 
+def test_papillary_muscles_that_do_not_fit_leave_the_cavity_below_and_above_them():
+    patient = draw(3, "normal")
+    strands = replace(patient.around.strands, papillary=9.0, trabeculae=0.0)
+    around, heart = replace(patient.around, strands=strands), replace(patient.heart, ef=0.0, base=0.06)
+    found = labels(grid(0.002, 0.09), heart, around, heart.at(0.0))
+    assert (found == int(Tissue.LEFT_BLOOD)).sum() * 0.002**3 > 0.4 * heart.edv
+
+
 def test_the_pose_is_a_rotation_with_the_anterior_wall_in_front():
     one = pose()
     turn = torch.tensor([one.septum, one.anterior, one.axis], dtype=torch.float64)
