@@ -74,18 +74,15 @@ def fit_all(answers: Answers, curves: torch.Tensor, prior: Prior | None = None) 
     places = torch.zeros(delays, count, len(answers.table.axes))
 
     def tried(at: torch.Tensor, start: torch.Tensor) -> None:
-        place, cost = _descend(answers, known, at, start, prior, LONG)
-        costs[at, rows], places[at, rows] = cost + _lateness(answers, at, prior), place
+        places[at, rows], costs[at, rows] = _tried(answers, known, at, start, prior, LONG)
 
-    for each in range(0, delays, COARSE if delays > 2 * COARSE else 1):
-        delay = torch.full((count,), each)
-        tried(delay, _nearest(answers, known, delay))
+    coarse = torch.arange(0, delays, COARSE if delays > 2 * COARSE else 1)
+    tried(coarse[:, None].expand(-1, count), _nearest(answers, known, coarse))
     if delays > 2 * COARSE:
         best = costs.argmin(0)
-        start = places[best, rows]
-        for shift in range(1, COARSE):
-            for at in (best - shift, best + shift):
-                tried(at.clamp(0, delays - 1), start)
+        beside = torch.tensor([shift for shift in range(1 - COARSE, COARSE) if shift])
+        at = (best + beside[:, None]).clamp(0, delays - 1)
+        tried(at, places[best, rows].expand(len(at), -1, -1))
     best = costs.argmin(0)
     if delays < 3:
         return _result(answers, curves, best, best.double(), places[best, rows])
@@ -105,38 +102,52 @@ def fit(answers: Answers, curves: torch.Tensor, start: Fitted, prior: Prior) -> 
     step = answers.delays[1] - answers.delays[0] if len(answers.delays) > 1 else torch.tensor(1.0)
     middle = ((start.delay - answers.delays[0]) / step).round().long()
     first = ((start.parameters.log() - answers.table.low.log()) / _steps(answers)).float()
-    found = []
-    for shift in (-BESIDE, 0, BESIDE):
-        at = (middle + shift).clamp(0, len(answers.delays) - 1)
-        place, cost = _descend(answers, known, at, first, prior, SHORT)
-        found.append((at, place, cost + _lateness(answers, at, prior)))
-    best, rows = torch.stack([cost for *_, cost in found]).argmin(0), torch.arange(len(known))
-    at = torch.stack([at for at, *_ in found])[best, rows]
-    place = torch.stack([place for _, place, _ in found])[best, rows]
-    place, _ = _descend(answers, known, at, place, prior, SHORT)
+    at = (middle + torch.tensor([-BESIDE, 0, BESIDE])[:, None]).clamp(0, len(answers.delays) - 1)
+    places, costs = _tried(answers, known, at, first.expand(len(at), -1, -1), prior, SHORT)
+    best, rows = costs.argmin(0), torch.arange(len(known))
+    at, place = at[best, rows], places[best, rows]
+    (place,), _ = _tried(answers, known, at[None], place[None], prior, SHORT)
     return _result(answers, curves, at, at.double(), place)
 
 
+def _tried(
+    answers: Answers,
+    known: torch.Tensor,
+    delay: torch.Tensor,
+    start: torch.Tensor,
+    prior: Prior | None,
+    iterations: int,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Each curve from several starts [try, curve, parameter] at delays (indices) [try, curve], all at once.
+
+    The places where they end, and what is left there, the delay's part of the prior included, [try, curve].
+    """
+    penalty = _penalty(answers, prior, len(known))
+    expected, pull = (each.expand(start.shape).flatten(0, 1) for each in penalty)
+    known = known.expand(len(start), -1, -1).flatten(0, 1)
+    place, cost = _descend(answers, known, delay.flatten(), start.flatten(0, 1), expected, pull, iterations)
+    return place.reshape(start.shape), cost.reshape(delay.shape) + _lateness(answers, delay, prior)
+
+
 def _lateness(answers: Answers, delay: torch.Tensor, prior: Prior | None) -> torch.Tensor:
-    """What the prior adds to the cost at delays (indices), [curve]."""
+    """What the prior adds to the cost at delays (indices), [try, curve]."""
     if prior is None:
-        return torch.zeros(len(delay))
+        return torch.zeros(delay.shape)
     away = (answers.delays[delay] - prior.delay) / prior.delay_sd
     return (prior.noise.square() * away.square()).float()
 
 
-def _nearest(answers: Answers, known: torch.Tensor, delay: torch.Tensor) -> torch.Tensor:
-    """The node [curve, parameter] of the table's nearest curve at each curve's delay (an index)."""
-    best = torch.zeros(len(known), dtype=torch.long)
-    for each in sorted(set(delay.tolist())):
-        table = answers.data[each]
+def _nearest(answers: Answers, known: torch.Tensor, delays: torch.Tensor) -> torch.Tensor:
+    """The node of the table's nearest curve at some delays (indices), [delay, curve, parameter]."""
+    found = []
+    for table in answers.data[delays]:
         half = table.square().sum(1) / 2
-        rows = torch.nonzero(delay == each)[:, 0]
-        for some in rows.tensor_split(1 + len(rows) * len(table) // CHUNK):
-            best[some] = (half - known[some] @ table.mT).argmin(1)
+        some = known.tensor_split(1 + len(known) * len(table) // CHUNK)
+        found.append(torch.cat([(half - each @ table.mT).argmin(1) for each in some]))
+    best = torch.stack(found)
     sizes = [len(axis) for axis in answers.table.axes]
     place = [(best // stride) % size for stride, size in zip(answers.strides, sizes, strict=True)]
-    return torch.stack(place, 1).to(torch.float32)
+    return torch.stack(place, -1).to(torch.float32)
 
 
 def _descend(
@@ -144,12 +155,12 @@ def _descend(
     known: torch.Tensor,
     delay: torch.Tensor,
     place: torch.Tensor,
-    prior: Prior | None,
+    expected: torch.Tensor,
+    pull: torch.Tensor,
     iterations: int,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Levenberg and Marquardt at given delays: places [curve, parameter] and costs [curve]."""
     last = torch.tensor([len(axis) - 1.0 for axis in answers.table.axes])
-    expected, pull = _penalty(answers, prior, len(known))
     place, damping = place.clone(), torch.full((len(known),), 1e-2)
     curve, slope = answers.at(delay, place)
     left = known - curve
@@ -241,7 +252,8 @@ def _result(
     place = place.clamp(min=0).minimum(last)
     curve, slope = answers.at(nearest, place)
     off = (delay - nearest)[:, None].float()
-    curve = curve + off * _drift(answers, nearest, place)
+    if bool(off.any()):
+        curve = curve + off * _drift(answers, nearest, place)
     at_bound = (place <= 1e-3) | (place >= last - 1e-3)
     cost = (known - curve).double().square().sum(1) + rest
     freedom = (curves.shape[1] - (~at_bound).sum(1) - 1).clamp(min=1)
@@ -265,8 +277,6 @@ def _result(
 
 def _drift(answers: Answers, nearest: torch.Tensor, place: torch.Tensor) -> torch.Tensor:
     """How the curve changes from one delay of the table to the next, [curve, rank]."""
-    if len(answers.delays) == 1:
-        return torch.zeros(len(place), answers.data.shape[-1])
     low = (nearest - 1).clamp(min=0)
     high = (nearest + 1).clamp(max=len(answers.delays) - 1)
     found: torch.Tensor = (answers.at(high, place)[0] - answers.at(low, place)[0]) / (high - low)[:, None]

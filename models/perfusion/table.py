@@ -22,6 +22,9 @@ SOME = 3
 RANK = 5e-4
 """Directions of curves below this part of the largest singular value are left out."""
 
+ROWS = 512
+"""Curves whose nodes are looked up at a time: each asks for 15 kB between."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Table:
@@ -32,7 +35,10 @@ class Table:
     """The values of each parameter, float64, even in their logarithms; at least four."""
 
     weights: torch.Tensor
-    """How much of the input m samples ago the tissue holds, float64 [node, m]."""
+    """How much of the input m samples ago the tissue holds, float32 [node, m]."""
+
+    gram: torch.Tensor
+    """Products of these weights, summed over the nodes, float64 [m, m]: which curves there can be."""
 
     step: float
     """Between samples of the input [s]."""
@@ -59,8 +65,10 @@ def make_table(model: Model, ranges: Sequence[tuple[float, float, int]], samples
         torch.logspace(0, 1, count, base=high / low, dtype=torch.float64) * low for low, high, count in ranges
     )
     nodes = torch.cartesian_prod(*axes)
-    found = [weights(model, piece, samples, step) for piece in _pieces(nodes)]
-    return Table(names=model.names, axes=axes, weights=torch.cat(found), step=step)
+    found = torch.cat([weights(model, piece, samples, step) for piece in _pieces(nodes)])
+    return Table(
+        names=model.names, axes=axes, weights=found.to(torch.float32), gram=found.mT @ found, step=step
+    )
 
 
 def _pieces(nodes: torch.Tensor) -> list[torch.Tensor]:
@@ -93,37 +101,44 @@ class Answers:
         ``delay`` index [curve]; ``place`` float32 [curve, parameter] in steps of the axes. Between the nodes
         they are polynomials of third degree through four of them along each parameter.
         """
-        rows, count = place.shape
         sizes = torch.tensor([len(axis) for axis in self.table.axes])
-        first = (place.floor().to(torch.long) - 1).clamp(min=0).minimum(sizes - 4)
-        values, slopes = _lagrange(place - first)
-        index = (delay * self.data.shape[1] + first[:, -1])[:, None]
-        for each in range(count - 1):
-            along = (first[:, each : each + 1] + torch.arange(4)) * self.strides[each]
-            index = (index[:, :, None] + along[:, None]).reshape(rows, -1)
-        parts = [self._windows[index].reshape(rows, 4**count, -1)]
-        for each in range(count):
-            parts = _contract(parts, values[:, each], slopes[:, each])
-        curve, *derivatives = (part[:, 0] for part in parts)
-        return curve, torch.stack(derivatives, -1)
+        nodes = self.data.flatten(0, 1)
+        found = []
+        for each, at in zip(torch.split(place, ROWS), torch.split(delay, ROWS), strict=True):
+            first = (each.floor().to(torch.long) - 1).clamp(min=0).minimum(sizes - 4)
+            index = self._around(at, first)
+            values, slopes = _lagrange(each - first)
+            by = _products(values, slopes)
+            sums = torch.nn.functional.embedding_bag(
+                index[:, None].expand(by.shape).flatten(0, 1),
+                nodes,
+                mode="sum",
+                per_sample_weights=by.flatten(0, 1),
+            )
+            found.append(sums.reshape(len(each), -1, nodes.shape[-1]))
+        curves = torch.cat(found)
+        return curves[:, 0], curves[:, 1:].mT
 
-    @functools.cached_property
-    def _windows(self) -> torch.Tensor:
-        """Four nodes along the last parameter from each node on, side by side, a view."""
-        rank = self.data.shape[-1]
-        nodes = self.data.numel() // rank
-        return self.data.as_strided((nodes - 3, 4 * rank), (rank, 1))
+    def _around(self, delay: torch.Tensor, first: torch.Tensor) -> torch.Tensor:
+        """Rows of the four nodes along each parameter from the ``first`` on, int32 [curve, node]."""
+        index = (delay * self.data.shape[1])[:, None].to(torch.int32)
+        for each, stride in enumerate(self.strides):
+            along = ((first[:, each : each + 1] + torch.arange(4)) * stride).to(torch.int32)
+            index = (index[:, :, None] + along[:, None]).flatten(1)
+        return index
 
 
-def _contract(parts: list[torch.Tensor], value: torch.Tensor, slope: torch.Tensor) -> list[torch.Tensor]:
-    """The first parameter left summed out of each part [curve, node, rank]; behind them, by its slope."""
-    rank = parts[0].shape[-1]
-    rows = len(value)
+def _products(values: torch.Tensor, slopes: torch.Tensor) -> torch.Tensor:
+    """Weights of the nodes around each curve, [curve, 1 + parameter, node]: for its value, for each slope.
 
-    def summed(part: torch.Tensor, by: torch.Tensor) -> torch.Tensor:
-        return torch.bmm(by[:, None], part.reshape(rows, 4, -1)).reshape(rows, -1, rank)
-
-    return [*(summed(part, value) for part in parts), summed(parts[0], slope)]
+    From those along each parameter, [curve, parameter, 4].
+    """
+    out = values.new_ones(len(values), 1, 1)
+    for value, slope in zip(values.unbind(1), slopes.unbind(1), strict=True):
+        all_by_value = out[..., None] * value[:, None, None]
+        first_by_slope = out[:, :1, :, None] * slope[:, None, None]
+        out = torch.cat([all_by_value, first_by_slope], 1).flatten(2)
+    return out
 
 
 def _lagrange(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -152,13 +167,13 @@ def answer(
     count = min(len(arterial), table.weights.shape[1])
     arterial = arterial[:count].to(torch.float64)
     knots = start + table.step * torch.arange(count, dtype=torch.float64)
-    convolved = toeplitz(arterial)
-    seen = [convolved @ _seen(knots, moments - delay) for delay in delays]
-    weights = table.weights[:, :count]
-    sample = (weights @ torch.cat(seen[::SOME], 1)).reshape(-1, len(moments))
-    values, vectors = torch.linalg.eigh(sample.mT @ sample)
+    later = (moments[None] - delays[:, None]).flatten()
+    seen = (toeplitz(arterial) @ _seen(knots, later)).reshape(count, len(delays), -1)
+    some = seen[:, ::SOME].flatten(1)
+    weighted = (table.gram[:count, :count] @ some).reshape(-1, len(moments))
+    values, vectors = torch.linalg.eigh(some.reshape(-1, len(moments)).mT @ weighted)
     basis = vectors[:, values > RANK**2 * values[-1]].flip(1)
-    data = (weights @ torch.cat([each @ basis for each in seen], 1)).to(torch.float32)
+    data = table.weights[:, :count] @ (seen @ basis).to(torch.float32).flatten(1)
     data = data.reshape(len(data), len(delays), -1).swapaxes(0, 1).contiguous()
     return Answers(table=table, delays=delays, basis=basis, data=data)
 
