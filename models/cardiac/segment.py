@@ -72,15 +72,8 @@ def joined(reader: Reader, slices: Sequence[Section]) -> Segmented:
         if box is not None
     }
     near |= {n: again(reader, each, 0) for n, each in near.items() if not heart[n].any()}
-    found = np.zeros((len(slices[0].series), *heart.shape), np.uint8)
-    for n, each in near.items():
-        found[_place(n, each)] = each.labels
     worth = np.isin(heart, (CAVITY, MUSCLE)).astype(np.float32)
-    _measured(reader, near, found, worth)
-    whole, doubts = np.zeros_like(found), tuple[str, ...]()
-    if near:
-        cut = (..., *_around([each.near for each in near.values() if each.near]))
-        whole[cut], doubts = _beat(found[cut], worth[cut], apex_first(heart))
+    whole, doubts = _measured(reader, near, worth, apex_first(heart), len(slices[0].series))
     labelled = whole[0].any((1, 2))
     shared = np.stack(
         [(near.get(n, each) if labelled[n] else each).shared for n, each in enumerate(slices)], 1
@@ -130,20 +123,48 @@ def _place(n: int, each: Section) -> tuple[slice, int, slice, slice]:
     return (slice(None), n, *each.near)
 
 
-def _measured(reader: Reader, near: dict[int, Section], found: Labels, worth: NDArray[np.float32]) -> None:
-    """Look again at the phases of the largest and the smallest cavity where the heart is, as they are
-    measured, with their neighbours; ``found`` [phase, slice, y, x] becomes what was found then."""
-    looked = {0}
+def _measured(
+    reader: Reader, near: dict[int, Section], worth: NDArray[np.float32], upwards: bool, phases: int
+) -> tuple[Labels, tuple[str, ...]]:
+    """Labels [phase, slice, y, x] and doubts (``_beat``) of slices of which the phases of the largest and the
+    smallest cavity are looked at again where the heart is, as they are measured, with their neighbours.
+
+    Which phases these are is seen from labels as the network gives them, for making them whole takes time,
+    and then from whole ones, for these are measured. ``near`` becomes what was found then.
+    """
+    found = np.zeros((phases, *worth.shape), np.uint8)
+    if not near:
+        return found, ()
+    for n, each in near.items():
+        found[_place(n, each)] = each.labels
+    cut = (..., *_around([each.near for each in near.values() if each.near]))
+    looked, whole, doubts = {0}, np.zeros_like(found), tuple[str, ...]()
     while True:
-        sizes = [float(worth[moment == CAVITY].sum()) for moment in found]
-        todo = {int(np.argmax(sizes)), int(np.argmin(sizes))} - looked
-        if not todo:
-            return
-        for n in near:
-            for phase in sorted(todo):
-                near[n] = again(reader, near[n], phase)
-            found[_place(n, near[n])] = near[n].labels
+        while todo := _extremes(found, worth) - looked:
+            _again(reader, near, found, todo)
+            looked |= todo
+        whole[cut], doubts = _beat(found[cut], worth[cut], upwards)
+        if not (todo := _extremes(whole) - looked):
+            return whole, doubts
+        _again(reader, near, found, todo)
         looked |= todo
+
+
+def _again(reader: Reader, near: dict[int, Section], found: Labels, phases: set[int]) -> None:
+    """Look at phases in all ways; ``near`` and ``found`` become what is seen then."""
+    for n in near:
+        for phase in sorted(phases):
+            near[n] = again(reader, near[n], phase)
+        found[_place(n, near[n])] = near[n].labels
+
+
+def _extremes(found: Labels, worth: NDArray[np.float32] | None = None) -> set[int]:
+    """The phases of the largest and of the smallest cavity, each pixel [slice, y, x] by its worth."""
+    sizes = [
+        float((moment == CAVITY).sum() if worth is None else worth[moment == CAVITY].sum())
+        for moment in found
+    ]
+    return {int(np.argmax(sizes)), int(np.argmin(sizes))}
 
 
 def _apart(shared: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -1,0 +1,85 @@
+"""Bays of the left cavity's outline: papillary muscles that lean on the wall and look like it.
+
+They count as blood. In a full heart blood stands between them and the wall, and the hull of the cavity holds
+them; at end-systole none does, and the hull's chord still cuts them off.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.cardiac.regions import Mask, centre, enclosed
+
+RAYS = 72
+STEP = 0.25
+"""Of a ray [pixel]."""
+
+WIDE = RAYS // 5
+"""Rays that a bay spans at most. Walls that are thick for longer are thick: septal hypertrophy is wider."""
+
+WIDER = RAYS // 3
+PART = 2 / 3
+"""What is filled of a bay, of what ``WIDER`` rays would fill: less is an oval's side or a flat septum."""
+
+DEEP = 1 / 8
+"""Of the radius, from which a dip of the outline is a bay: less than that are trabeculae and noise, and less
+than ``PIXEL`` is none at all."""
+
+PIXEL = 1.0
+
+LEAST = 20
+"""Pixels of a cavity that shows bays."""
+
+Radii = NDArray[np.float64]
+
+
+def without_bays(cavity: Mask, muscle: Mask) -> Mask:
+    """The convex cavity [y, x] with the muscle that stands in narrow, deep bays of its outline.
+
+    About the cavity's middle: the radius over the angle is closed (the largest within any fifth of the
+    circle, then the smallest of these). As it is where the wall does not go all the way round.
+    """
+    if cavity.sum() < LEAST or enclosed(cavity, muscle) < 1:
+        return cavity
+    y0, x0 = middle = centre(cavity)
+    radius = _reach(cavity, middle)
+    outline = _filled(radius)
+    if not (outline > radius).any():
+        return cavity
+    rows, columns = np.nonzero(muscle)
+    angle = np.arctan2(rows - y0, columns - x0) * (RAYS / (2 * np.pi))
+    inside = np.hypot(rows - y0, columns - x0) <= np.interp(angle, np.arange(RAYS), outline, period=RAYS)
+    whole = cavity.copy()
+    whole[rows[inside], columns[inside]] = True
+    return whole
+
+
+def _reach(mask: Mask, middle: tuple[float, float]) -> Radii:
+    """How far the mask goes from the middle [pixel], [ray]; the first ray points along x, then to +y."""
+    angle = np.arange(RAYS) * (2 * np.pi / RAYS)
+    padded = np.pad(mask, 1)
+    places = np.nonzero(padded)
+    y0, x0 = (start + 1 for start in middle)
+    away = np.arange(0, float(np.hypot(places[0] - y0, places[1] - x0).max()) + 1, STEP)
+    rows = np.rint(y0 + np.outer(np.sin(angle), away)).astype(int).clip(0, padded.shape[0] - 1)
+    columns = np.rint(x0 + np.outer(np.cos(angle), away)).astype(int).clip(0, padded.shape[1] - 1)
+    inside = padded[rows, columns]
+    last: Radii = away[inside.shape[1] - 1 - inside[:, ::-1].argmax(1)]
+    return last
+
+
+def _filled(radius: Radii) -> Radii:
+    """The radii [ray] with those of its bays closed; a bay is filled as a whole or not at all."""
+    closed, wider = _closed(radius, WIDE), _closed(radius, WIDER)
+    depth = closed - radius
+    bay = (depth >= np.maximum(DEEP * closed, PIXEL)) & (depth >= PART * (wider - radius))
+    dips = closed > radius
+    while not np.array_equal(grown := dips & (bay | np.roll(bay, 1) | np.roll(bay, -1)), bay):
+        bay = grown
+    return np.where(bay, closed, radius)
+
+
+def _closed(radius: Radii, rays: int) -> Radii:
+    """The largest radius within so many rays, then the smallest of these."""
+    around = (np.arange(RAYS) + np.arange(-(rays // 2), rays // 2 + 1)[:, None]) % RAYS
+    found: Radii = radius[around].max(0)[around].min(0)
+    return found
