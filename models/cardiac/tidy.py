@@ -64,7 +64,7 @@ def _section(inside: Mask, whole: Mask) -> Labels:
     """Cavity and muscle of one slice within the region that both fill.
 
     The cavity is convex and without bays: papillary muscles and trabeculae, which look like the wall, belong
-    to it.
+    to it. Where the wall does not go all the way round, as at the base, the cavity ends between its ends.
     """
     out = np.zeros(whole.shape, np.uint8)
     if whole.sum() < LEAST:
@@ -72,8 +72,13 @@ def _section(inside: Mask, whole: Mask) -> Labels:
     smooth = grown(shrunk(inside)) & inside
     cavity = hull(smooth if smooth.any() else inside) & whole
     cavity = without_bays(cavity, whole & ~cavity)
-    if cavity.any() and enclosed(cavity, whole & ~cavity) < 0.5:
+    wall = whole & ~cavity
+    around = enclosed(cavity, wall) if cavity.any() else 1.0
+    if around < 0.5:
         return out
+    if around < 1:
+        cavity &= hull(wall)
+        whole = wall | cavity
     out[rounded(whole, cavity)] = MUSCLE
     out[cavity & whole] = CAVITY
     return out

@@ -182,3 +182,18 @@ def test_the_right_ventricle_goes_on_beyond_a_slice_without_a_left_one():
     left = np.where(heart == RIGHT, 0, heart).astype(np.uint8)
     left[2] = 0
     assert sorted(right_ventricle(heart, left, upwards=False)) == [0, 1, 3, 4]
+
+
+def test_at_the_base_the_cavity_ends_between_the_ends_of_the_wall():
+    """The atrium's blood looks like the ventricle's: no network sees where one ends."""
+    y, x = np.indices((64, 64))
+    away, angle = np.hypot(y - 32, x - 32), np.arctan2(y - 32, x - 32)
+    wall = (away <= 16) & (away > 12) & (np.abs(angle) < 1.9)
+    chord = x >= 32 + 12 * np.cos(1.9) - 1
+    beyond = (away <= 12) & ~chord
+    slices = np.stack([np.where(wall, MUSCLE, np.where(away <= 12, CAVITY, 0)), *[ventricle(11)] * 3])
+    found = tidy(slices.astype(np.uint8))[0]
+    assert beyond.sum() > 40
+    assert (found[(away <= 11) & chord] == CAVITY).all()
+    assert (found == CAVITY)[beyond].mean() < 0.3
+    assert (found[wall] == MUSCLE).all()
