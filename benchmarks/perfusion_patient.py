@@ -14,9 +14,11 @@ from gadgets.data import Readouts
 from gadgets.gadget import Gadget, flat
 from gadgets.scan import Scan
 from models.cardiac.sectors import endocardial
+from models.kinetics.blood import HAEMATOCRIT
 from models.perfusion.arterial import Arterial
 from models.perfusion.curves import RISE
 from models.perfusion.curves import STEP as GRID
+from models.perfusion.flow import kinetics
 from models.perfusion.muscle import Heart
 from models.simulation.perfusion.acquire import PerfusionSimulation, simulate_perfusion
 from models.simulation.perfusion.scene import CAVITY, MUSCLE, RIGHT, Scene, scene, sectors_of, segmented
@@ -28,6 +30,10 @@ from server.wire.header import read_header
 from server.wire.readouts import split
 
 COILS = 12
+
+BEFORE = "table of curves"
+"""What is made when the chain starts, before the first readout; of the scans of one process only the first
+pays for it."""
 
 Row = dict[str, Any]
 """A sector, a patient or a slice: plain numbers by name."""
@@ -143,6 +149,8 @@ def one(simulation: PerfusionSimulation) -> Seen:
     """One scan through the chain, with the masks that it finds and with the true ones."""
     study, clock = simulation.study, Clock()
     scan = read_header(write_header(describe_perfusion(simulation, "perfusion")))
+    for _ in clock.measured(BEFORE, map(kinetics, ("btex",), (HAEMATOCRIT,))):
+        pass
     sent = clock.measured("simulation", items(simulation))
     raw = first_pass(laid(chain("DetectSaturation", "CollectFirstPass"), sent, scan, clock))
     moved = first_pass(laid(chain("CorrectMotion", "FindArterialInput"), [raw], scan, clock))

@@ -49,6 +49,9 @@ LIMITS = {
 }
 """Flow from and to [ml/min/g], and the bias that is asked for [%]."""
 
+PARTS = {"motion": ("CorrectMotion", 12.0), "kinetics": ("QuantifyFlow", 3.0)}
+"""Steps that a time is asked of, in their worst scan [s]."""
+
 CUT = 1.6
 """Between ischaemic (1.2 and less) and healthy (2.0 and more) [ml/min/g]."""
 
@@ -290,3 +293,13 @@ def _seconds(patients: list[Row], name: str) -> Iterator[Figure]:
         limit=20.0,
         note=", ".join(f"{stage} {value:.2f}" for stage, value in stages.items()),
     )
+    for what, (stage, limit) in PARTS.items():
+        each = [row["seconds"][stage] for row in patients if stage in row["seconds"]]
+        if each:
+            yield Figure(
+                name=f"{name}: CPU seconds of {what}, worst",
+                value=max(each),
+                unit="s",
+                limit=limit,
+                note=f"mean {sum(each) / len(each):.2f}",
+            )
