@@ -233,15 +233,16 @@ def _part(image: torch.Tensor, y: int, x: int, height: int, width: int) -> torch
     return wide[y + height : y + 2 * height, x + width : x + 2 * width]
 
 
-def _corner(one: Slice, where: Scene) -> torch.Tensor:
-    """The first pixel of a slice's box in the whole image, (y, x)."""
+def _corner(one: Slice, where: Scene, finer: int = 1) -> torch.Tensor:
+    """The first pixel of a slice's box in the whole image, (y, x), in the pixels of ``where``, which are so
+    many times finer than the slice's."""
     head, plane = one.frames.head, where.plane
     apart = torch.from_numpy(head["position"].astype(float)) - 1000 * torch.tensor(plane.center).double()
     along = [
-        float(apart @ torch.from_numpy(head[name].astype(float))) / (1e3 * step)
+        finer * float(apart @ torch.from_numpy(head[name].astype(float))) / (1e3 * step)
         for name, step in zip(("phase_dir", "read_dir"), one.frames.pixel, strict=True)
     ]
-    sizes = torch.tensor(one.frames.signal.shape[-2:]).double()
+    sizes = finer * torch.tensor(one.frames.signal.shape[-2:]).double()
     whole = torch.tensor([plane.matrix[1], plane.matrix[0]]).double()
     return torch.tensor(along).double() + whole / 2 - sizes / 2
 
@@ -301,15 +302,15 @@ def overlap(found: Slice, true: Slice, where: Scene) -> Row:
     layouts = {each: segmented(where.shares(each)) == MUSCLE for each in set(breaths)}
     target = layouts[breaths[nearest]]
     before = [dice(layouts[each], target) for each in breaths]
-
-    def moved(by: torch.Tensor) -> list[float]:
-        found = []
-        for each, way in zip(breaths, by, strict=True):
-            y, x = (int(part) for part in (way - ways[nearest]).round())
-            found.append(dice(torch.roll(layouts[each], (-y, -x), (0, 1)), target))
-        return found
-
-    after, ideal = moved(shift + away), moved(ways)
+    rolled = [
+        torch.roll(layouts[each], tuple(int(part) for part in (ways[nearest] - way).round()), (0, 1))
+        for each, way in zip(breaths, ways, strict=True)
+    ]
+    ideal = [dice(each, target) for each in rolled]
+    first, finer = _corner(found, where, 2), _fine(found)
+    common = (ways[nearest] - away)[:, None, None].expand(finer.shape[1:])
+    box = _within(target, first, common)
+    after = [dice(_within(layouts[each], first, by), box) for each, by in zip(breaths, finer, strict=True)]
     masks: Row = {}
     heart, truth = found.heart, true.heart
     if heart is not None and truth is not None and found.segments is not None:
@@ -327,6 +328,28 @@ def overlap(found: Slice, true: Slice, where: Scene) -> Row:
         "beyond": 0 if found.moved is None else int(found.moved.beyond.sum()),
         **masks,
     }
+
+
+def _fine(one: Slice) -> torch.Tensor:
+    """The displacements of a slice on half pixels, in them, [frame, (y, x), y, x]."""
+    if one.moved is None:
+        raise ValueError("the slice was not registered")
+    wide = torch.nn.functional.interpolate(one.moved.displacement.double(), scale_factor=2, mode="bilinear")
+    return 2 * wide
+
+
+def _within(layout: torch.Tensor, first: torch.Tensor, displacement: torch.Tensor) -> torch.Tensor:
+    """The part of a layout on half pixels that a box shows whose first one is ``first`` (y, x), as seen at
+    its half pixels plus a displacement [(y, x), y, x]."""
+    places = [
+        (torch.arange(by.shape[axis]).unsqueeze(1 - axis) + first[axis] + by).round().long()
+        for axis, by in enumerate(displacement)
+    ]
+    inside = torch.ones_like(places[0], dtype=torch.bool)
+    for place, size in zip(places, layout.shape, strict=True):
+        inside &= (place >= 0) & (place < size)
+    y, x = (place.clamp(0, size - 1) for place, size in zip(places, layout.shape, strict=True))
+    return layout[y, x] & inside
 
 
 def dice(one: torch.Tensor, other: torch.Tensor) -> float:

@@ -17,6 +17,7 @@ from models.perfusion.patterns import low_rank
 from models.perfusion.resample import blur, warp
 from models.perfusion.rigid import shifts
 from models.perfusion.strays import unlike
+from models.perfusion.through import grown, still
 
 Flow = Callable[[NDArray[np.float32], NDArray[np.float32]], NDArray[np.float32]]
 """From a model image and a frame [y, x] to the displacement [(y, x), y, x] at which the frame shows it."""
@@ -56,11 +57,12 @@ class Moved:
         return every if used == len(every) else (~self.beyond).nonzero().flatten().tolist()
 
 
-def register(series: torch.Tensor, flow: Flow | None) -> Moved:
-    """The motion of ``series`` float32 [frame, y, x]; without ``flow`` it is a translation of each frame."""
+def register(series: torch.Tensor, flow: Flow | None, grows: bool = True) -> Moved:
+    """The motion of ``series`` float32 [frame, y, x]: a translation of each frame, a growth with the breath
+    where the heart ``grows`` in it (``through``), and what a ``flow`` finds besides."""
     seen = _compressed(series)
     rigid = shifts(seen)
-    moved = rigid[:, :, None, None].expand(-1, -1, *series.shape[1:]).clone()
+    moved = grown(seen, rigid) if grows else still(rigid, seen)
     if flow is not None:
         frames = warp(seen, moved)
         model = low_rank(frames, RANK)

@@ -52,7 +52,7 @@ def shifts(series: torch.Tensor) -> torch.Tensor:
     ended = found
     for _ in range(LAST):
         moved = _moved(smooth, ended)
-        ended = _stepped(ended, _newton(explained(moved, weight), moved, weight))
+        ended = _stepped(ended, newton(explained(moved, weight), moved, weight))
     strays = (ended - found).norm(dim=1, keepdim=True) > FARTHEST
     return torch.where(strays, found, ended)
 
@@ -65,7 +65,7 @@ def _followed(
         smooth = blur(series, sd)
         for _ in range(passes * longer):
             moved = _moved(smooth, found)
-            found = _stepped(found, _newton(low_rank(moved, rank), moved, weight))
+            found = _stepped(found, newton(low_rank(moved, rank), moved, weight))
     moved = _moved(smooth, found)
     return found, float(((low_rank(moved, rank) - moved).square() * weight).sum())
 
@@ -79,7 +79,7 @@ def _stepped(found: torch.Tensor, step: torch.Tensor) -> torch.Tensor:
     return (found - found.median(0).values).clamp(-MOST, MOST)
 
 
-def _newton(model: torch.Tensor, moved: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+def newton(model: torch.Tensor, moved: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
     """The step of each frame towards its model, [frame, (y, x)]."""
     slope = torch.stack(torch.gradient((model + moved) / 2, dim=(1, 2)), 1)
     normal = torch.einsum("fayx,fbyx,yx->fab", slope, slope, weight)

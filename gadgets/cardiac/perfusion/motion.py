@@ -31,9 +31,10 @@ class CorrectMotion(Gadget):
     """Register the frames of each slice to low-rank model images of it, and send them as a series.
 
     In a box about the heart, which all that follows keeps; it is where the arterial images have it. The bolus
-    is no motion: a model image has the contrast of its own frame. ``rigid`` moves each frame as a whole;
-    ``tvl1`` and ``ilk`` deform it besides by an optical flow of scikit-image (extra ``cardiac``). Frames that
-    show another slice of the heart, or another phase, are sent, flagged and then left out.
+    is no motion: a model image has the contrast of its own frame. ``rigid`` moves each frame as a whole, and
+    lets it grow or shrink with the breath where the heart does, near the apex; ``tvl1`` and ``ilk`` deform it
+    besides by an optical flow of scikit-image (extra ``cardiac``). Frames that show another slice of the
+    heart, or another phase, are sent, flagged and then left out.
     """
 
     engine: Literal["rigid", "tvl1", "ilk"] = "rigid"
@@ -99,7 +100,7 @@ def _arterial(frames: Frames | None) -> tuple[Frames | None, Pools | None]:
     """The arterial frames registered, and the blood in them."""
     if frames is None:
         return None, None
-    moved = register(frames.even.contiguous(), None)
+    moved = register(frames.even.contiguous(), None, grows=False)
     found = _warped(frames, moved, None)
     pools = find_pools(found.even, found.times, found.side)
     if not bool(pools.left.any()):

@@ -1,0 +1,116 @@
+"""What a breath through the slice shows within it: the heart's section grows or shrinks.
+
+The heart narrows from base to apex, and a breath moves it through the plane as well as along it. Near the
+apex 5 mm through the plane change the ring of muscle by a tenth and more, and no translation lays one on the
+other.
+"""
+
+from collections.abc import Callable
+
+import torch
+
+from models.perfusion.patterns import explained
+from models.perfusion.resample import warp
+from models.perfusion.rigid import newton
+from models.perfusion.trajectory import hann
+
+PATTERNS = 4
+"""Of the series, besides its mean: contrast has no more that are strong, and what grows is left."""
+
+LEAST = 1.0
+"""Way of a breath [pixel] within the slice; of a smaller one nothing is known."""
+
+MOST = 0.3
+"""Growth from one end of the breath to the other beyond which there is none."""
+
+TRIED = 7
+"""Growths from ``MOST`` to its opposite, first."""
+
+HALVED = 4
+"""Times that the best one's neighbours are tried then, each time half as far away."""
+
+WORTH = 0.02
+"""Of what the patterns do not explain: growth must take away as much."""
+
+PASSES = 3
+"""To find again where each frame lies, with its growth."""
+
+
+def grown(series: torch.Tensor, shifts: torch.Tensor) -> torch.Tensor:
+    """Where in a frame each pixel of the common geometry lies, from there [pixel], [frame, (y, x), y, x].
+
+    ``series`` [frame, y, x], and where each frame lies by ``shifts`` [frame, (y, x)] [pixel]. Growth about
+    the middle of the image is proportional to how far the heart is on its way: one number for the series,
+    which is that with which the fewest patterns remain (the least energy beside the strongest ones). The
+    contrast of single frames cannot be mistaken for it. Without a way, or where it takes next to nothing
+    away, each frame's displacement is its shift.
+    """
+    begin = still(shifts, series)
+    way = _way(shifts)
+    length = float(way.max() - way.min())
+    if length < LEAST or len(series) <= 2 * PATTERNS:
+        return begin
+    weight = _middle(series)
+    places = way[:, None, None, None] * _places(series) / length
+
+    def left(growth: float) -> float:
+        return _unexplained(warp(series, begin + growth * places), weight)
+
+    growth = _least(left)
+    if left(growth) > (1 - WORTH) * left(0.0):
+        return begin
+    moved = begin + growth * places
+    for _ in range(PASSES):
+        frames = warp(series, moved)
+        moved = moved + newton(explained(frames, weight), frames, weight).clamp(-1, 1)[:, :, None, None]
+    return moved
+
+
+def still(shifts: torch.Tensor, series: torch.Tensor) -> torch.Tensor:
+    """Displacements of frames as shifts [frame, (y, x)] have them, nothing else, [frame, (y, x), y, x]."""
+    return shifts[:, :, None, None].expand(-1, -1, *series.shape[1:]).clone()
+
+
+def _least(left: Callable[[float], float]) -> float:
+    """The growth of which the least is left."""
+    step = 2 * MOST / (TRIED - 1)
+    tried = {growth: left(growth) for growth in ((n - TRIED // 2) * step for n in range(TRIED))}
+    for _ in range(HALVED):
+        best = min(tried, key=lambda growth: tried[growth])
+        step /= 2
+        for growth in (best - step, best + step):
+            if abs(growth) <= MOST:
+                tried[growth] = left(growth)
+    return min(tried, key=lambda growth: tried[growth])
+
+
+def _way(shifts: torch.Tensor) -> torch.Tensor:
+    """How far each frame is along the way of the breath, from the median [pixel], [frame]; a stray is no
+    farther than the others."""
+    away = shifts - shifts.median(0).values
+    axis = torch.linalg.eigh((away.mT @ away).double())[1][:, -1].to(away.dtype)
+    way: torch.Tensor = away @ axis
+    low, high = torch.quantile(way, torch.tensor([0.02, 0.98])).tolist()
+    return way.clamp(low, high)
+
+
+def _places(series: torch.Tensor) -> torch.Tensor:
+    """Each pixel's place from the middle of the image [pixel], [(y, x), y, x]."""
+    height, width = series.shape[1:]
+    y, x = torch.arange(height) - (height - 1) / 2, torch.arange(width) - (width - 1) / 2
+    return torch.stack([y[:, None].expand(height, width), x.expand(height, width)])
+
+
+def _middle(series: torch.Tensor) -> torch.Tensor:
+    """A weight of the image's middle third or so, [y, x]: the heart, not what lies about it."""
+    height, width = series.shape[1:]
+    weight: torch.Tensor = hann(height).square()[:, None] * hann(width).square()
+    return weight
+
+
+def _unexplained(frames: torch.Tensor, weight: torch.Tensor) -> float:
+    """The energy of the frames beside their mean and their strongest patterns."""
+    flat = (frames * weight.sqrt()).flatten(1)
+    away = flat - flat.mean(0)
+    values = torch.linalg.eigvalsh((away @ away.mT).double())
+    return float(values[:-PATTERNS].clamp(min=0).sum())
