@@ -81,6 +81,9 @@ class Slice:
     halves: dict[tuple[int, str], Flow] = field(default_factory=dict)
     """By segment and ``endo`` or ``epi``."""
 
+    uneven: dict[int, float] = field(default_factory=dict)
+    """By segment, how unlike its pixels are, see ``doubts.unevenness``."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FirstPass:

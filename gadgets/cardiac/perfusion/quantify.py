@@ -8,6 +8,7 @@ import torch
 from pydantic import Field
 
 from gadgets.cardiac.perfusion.convert import concentration
+from gadgets.cardiac.perfusion.doubts import doubts, unevenness
 from gadgets.cardiac.perfusion.item import FirstPass, Slice
 from gadgets.cardiac.perfusion.pictures import derived
 from gadgets.cardiac.perfusion.said import gathered
@@ -73,7 +74,7 @@ class QuantifyFlow(Gadget):
                 continue
             for one in slices:
                 yield from _images(one)
-            flags = (*item.flags, *gathered(against), *self._judged(slices), *own)
+            flags = (*item.flags, *gathered(against), *doubts(slices, self.poor), *own)
             yield replace(item, slices=tuple(slices), flags=flags, model=self.model, conversion=forms)
 
     def _slice(self, one: Slice, arterial: Arterial, ready: Kinetics) -> Slice:
@@ -104,6 +105,11 @@ class QuantifyFlow(Gadget):
             pixels=pixels,
             sectors={name: flow for (name, half), flow in each.items() if not half},
             halves={key: flow for key, flow in each.items() if key[1]},
+            uneven={
+                name: unevenness(curves[mask])
+                for (name, half), mask in zip(keys, masks, strict=True)
+                if not half
+            },
         )
 
     def _moments(self, one: Slice, arterial: Arterial) -> torch.Tensor:
@@ -113,11 +119,6 @@ class QuantifyFlow(Gadget):
         if self.model == "fermi":
             used &= times < start + arterial.bolus.valley * GRID + 2.0
         return used
-
-    def _judged(self, slices: list[Slice]) -> list[str]:
-        errors = {name: float(flow.error) for one in slices for name, flow in one.sectors.items()}
-        bad = [name for name, error in errors.items() if error > self.poor]
-        return [f"poor fit in segments {', '.join(map(str, bad))}"] if bad else []
 
 
 def within(mask: torch.Tensor, core: torch.Tensor) -> torch.Tensor:

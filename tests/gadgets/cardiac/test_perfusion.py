@@ -80,6 +80,22 @@ def test_the_flow_of_each_segment_is_near_the_truth(scan_and_images, answered):
     assert abs(np.median(errors)) < 0.3
 
 
+def test_a_segment_with_a_neighbours_muscle_in_it_is_flagged(scan_and_images, answered):
+    """One border is off here: an ischaemic segment has pixels of a territory with ten times its flow."""
+    _, _, series = scan_and_images
+    _, values = report(answered)
+    off = [
+        each["segment"]
+        for each in values["segments"]
+        if each.get("mbf") and abs(each["mbf"] / float(series.truth.mbf[each["segment"] - 1]) - 1) > 0.4
+    ]
+    assert off
+    assert values["flags"] == [
+        f"pixels of segments {', '.join(map(str, off))} are unlike: contours or borders of segments off,"
+        " or a defect within"
+    ]
+
+
 def test_maps_are_integers_with_scale_window_and_unit(answered):
     (flow,) = (
         each for each in answered if isinstance(each, Image) and each.head["image_series_index"] == 510
