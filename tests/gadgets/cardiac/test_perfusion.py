@@ -90,7 +90,7 @@ def test_a_segment_with_a_neighbours_muscle_in_it_is_flagged(scan_and_images, an
         if each.get("mbf") and abs(each["mbf"] / float(series.truth.mbf[each["segment"] - 1]) - 1) > 0.4
     ]
     assert off
-    assert values["flags"] == [
+    assert [each for each in values["flags"] if "unlike" in each] == [
         f"pixels of segments {', '.join(map(str, off))} are unlike: contours or borders of segments off,"
         " or a defect within"
     ]
