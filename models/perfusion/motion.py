@@ -44,7 +44,8 @@ class Moved:
     """What the registered frame and its model still differ by, relative to the model, [frame]."""
 
     unlike: torch.Tensor
-    """Which part of its structure the other frames cannot explain, [frame]."""
+    """Which part of its structure the other frames cannot explain, [frame]; as translations alone laid them,
+    for what grows and bends may be made like another heart."""
 
     @property
     def beyond(self) -> torch.Tensor:
@@ -62,7 +63,9 @@ def register(series: torch.Tensor, flow: Flow | None, grows: bool = True) -> Mov
     where the heart ``grows`` in it (``through``), and what a ``flow`` finds besides."""
     seen = _compressed(series)
     rigid = shifts(seen)
-    moved = grown(seen, rigid) if grows else still(rigid, seen)
+    begin = still(rigid, seen)
+    strange = unlike(warp(seen, begin), rigid)
+    moved = grown(seen, rigid, strange <= UNLIKE) if grows else begin
     if flow is not None:
         frames = warp(seen, moved)
         model = low_rank(frames, RANK)
@@ -71,7 +74,7 @@ def register(series: torch.Tensor, flow: Flow | None, grows: bool = True) -> Mov
     registered = warp(seen, moved)
     model = low_rank(registered, RANK)
     left = (registered - model).square().mean((1, 2)).sqrt() / model.square().mean((1, 2)).sqrt()
-    return Moved(displacement=moved, left=left, unlike=unlike(registered, moved.mean((2, 3))))
+    return Moved(displacement=moved, left=left, unlike=strange)
 
 
 def _compressed(series: torch.Tensor) -> torch.Tensor:

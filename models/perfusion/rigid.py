@@ -81,9 +81,10 @@ def _stepped(found: torch.Tensor, step: torch.Tensor) -> torch.Tensor:
 
 def newton(model: torch.Tensor, moved: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
     """The step of each frame towards its model, [frame, (y, x)]."""
-    slope = torch.stack(torch.gradient((model + moved) / 2, dim=(1, 2)), 1)
-    normal = torch.einsum("fayx,fbyx,yx->fab", slope, slope, weight)
-    right = torch.einsum("fayx,fyx,yx->fa", slope, model - moved, weight)
+    root = weight.sqrt()
+    slope = (torch.stack(torch.gradient((model + moved) / 2, dim=(1, 2)), 1) * root).flatten(2)
+    normal = slope @ slope.mT
+    right = torch.einsum("fax,fx->fa", slope, ((model - moved) * root).flatten(1))
     floor = 1e-3 * normal.diagonal(dim1=1, dim2=2).sum(1)[:, None, None] * torch.eye(2) + 1e-12 * torch.eye(2)
     step: torch.Tensor = torch.linalg.solve(normal + floor, right)
     return step

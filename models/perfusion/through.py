@@ -5,8 +5,6 @@ apex 5 mm through the plane change the ring of muscle by a tenth and more, and n
 other.
 """
 
-from collections.abc import Callable
-
 import torch
 
 from models.perfusion.patterns import explained
@@ -21,7 +19,7 @@ LEAST = 1.0
 """Way of a breath [pixel] within the slice; of a smaller one nothing is known."""
 
 MOST = 0.3
-"""Growth from one end of the breath to the other beyond which there is none."""
+"""Growth from one end of the breath to the other at which something else was found: it counts as none."""
 
 TRIED = 7
 """Growths from ``MOST`` to its opposite, first."""
@@ -33,33 +31,28 @@ WORTH = 0.02
 """Of what the patterns do not explain: growth must take away as much."""
 
 PASSES = 3
-"""To find again where each frame lies, with its growth."""
+"""To find again where each frame lies with its growth."""
 
 
-def grown(series: torch.Tensor, shifts: torch.Tensor) -> torch.Tensor:
+def grown(series: torch.Tensor, shifts: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
     """Where in a frame each pixel of the common geometry lies, from there [pixel], [frame, (y, x), y, x].
 
-    ``series`` [frame, y, x], and where each frame lies by ``shifts`` [frame, (y, x)] [pixel]. Growth about
-    the middle of the image is proportional to how far the heart is on its way: one number for the series,
-    which is that with which the fewest patterns remain (the least energy beside the strongest ones). The
-    contrast of single frames cannot be mistaken for it. Without a way, or where it takes next to nothing
-    away, each frame's displacement is its shift.
+    ``series`` [frame, y, x], where each frame lies by ``shifts`` [frame, (y, x)] [pixel], and which frames
+    are ``known`` to show the same heart, bool [frame]: the others have no say. Growth about the middle of the
+    image is proportional to how far the heart is on its way: one number for the series, which is that with
+    which the fewest patterns remain (the least energy beside the strongest ones). The contrast of single
+    frames cannot be mistaken for it. Without a way, or where growth takes next to nothing away, each frame's
+    displacement is its shift. Of a heart that lies beside the middle less is found (half, 10 pixels off it).
     """
-    begin = still(shifts, series)
-    way = _way(shifts)
+    begin, way = still(shifts, series), _way(shifts, known)
     length = float(way.max() - way.min())
-    if length < LEAST or len(series) <= 2 * PATTERNS:
+    if length < LEAST or int(known.sum()) <= 3 * PATTERNS:
         return begin
-    weight = _middle(series)
-    places = way[:, None, None, None] * _places(series) / length
-
-    def left(growth: float) -> float:
-        return _unexplained(warp(series, begin + growth * places), weight)
-
-    growth = _least(left)
-    if left(growth) > (1 - WORTH) * left(0.0):
+    places = way[:, None, None, None] / length * _places(series)
+    growth = _least(series[known], begin[known], places[known])
+    if growth == 0:
         return begin
-    moved = begin + growth * places
+    weight, moved = _middle(series), begin + growth * places
     for _ in range(PASSES):
         frames = warp(series, moved)
         moved = moved + newton(explained(frames, weight), frames, weight).clamp(-1, 1)[:, :, None, None]
@@ -71,9 +64,14 @@ def still(shifts: torch.Tensor, series: torch.Tensor) -> torch.Tensor:
     return shifts[:, :, None, None].expand(-1, -1, *series.shape[1:]).clone()
 
 
-def _least(left: Callable[[float], float]) -> float:
-    """The growth of which the least is left."""
-    step = 2 * MOST / (TRIED - 1)
+def _least(series: torch.Tensor, begin: torch.Tensor, places: torch.Tensor) -> float:
+    """The growth of which the least is left, 0 if it is not worth it; frames lie as ``begin`` has them, and
+    grow about the middle by so much of ``places``."""
+    weight, step = _middle(series), 2 * MOST / (TRIED - 1)
+
+    def left(growth: float) -> float:
+        return _unexplained(warp(series, begin + growth * places), weight)
+
     tried = {growth: left(growth) for growth in ((n - TRIED // 2) * step for n in range(TRIED))}
     for _ in range(HALVED):
         best = min(tried, key=lambda growth: tried[growth])
@@ -81,16 +79,18 @@ def _least(left: Callable[[float], float]) -> float:
         for growth in (best - step, best + step):
             if abs(growth) <= MOST:
                 tried[growth] = left(growth)
-    return min(tried, key=lambda growth: tried[growth])
+    best = min(tried, key=lambda growth: tried[growth])
+    found = abs(best) < MOST and tried[best] <= (1 - WORTH) * tried[0.0]
+    return best if found else 0.0
 
 
-def _way(shifts: torch.Tensor) -> torch.Tensor:
-    """How far each frame is along the way of the breath, from the median [pixel], [frame]; a stray is no
-    farther than the others."""
-    away = shifts - shifts.median(0).values
-    axis = torch.linalg.eigh((away.mT @ away).double())[1][:, -1].to(away.dtype)
+def _way(shifts: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
+    """How far each frame is along the way of the breath, from the median [pixel], [frame]; the known ones
+    say what the way is, and no frame is farther than nearly all of them."""
+    away = shifts - shifts[known].median(0).values if bool(known.any()) else shifts
+    axis = torch.linalg.eigh((away[known].mT @ away[known]).double())[1][:, -1].to(away.dtype)
     way: torch.Tensor = away @ axis
-    low, high = torch.quantile(way, torch.tensor([0.02, 0.98])).tolist()
+    low, high = torch.quantile(way[known], torch.tensor([0.02, 0.98])).tolist() if len(way[known]) else (0, 0)
     return way.clamp(low, high)
 
 
