@@ -26,6 +26,9 @@ than ``PIXEL`` is none at all."""
 
 PIXEL = 1.0
 
+THICKER = 0.5
+"""Of a bay's depth, by which the wall there is thicker than where there is none."""
+
 LEAST = 20
 """Pixels of a cavity that shows bays."""
 
@@ -36,13 +39,14 @@ def without_bays(cavity: Mask, muscle: Mask) -> Mask:
     """The convex cavity [y, x] with the muscle that stands in narrow, deep bays of its outline.
 
     About the cavity's middle: the radius over the angle is closed (the largest within any fifth of the
-    circle, then the smallest of these). As it is where the wall does not go all the way round.
+    circle, then the smallest of these) where the wall is thicker than elsewhere: beside a flat septum it is
+    not. As it is where the wall does not go all the way round.
     """
     if cavity.sum() < LEAST or enclosed(cavity, muscle) < 1:
         return cavity
     y0, x0 = middle = centre(cavity)
     radius = _reach(cavity, middle)
-    outline = _filled(radius)
+    outline = _filled(radius, _reach(cavity | muscle, middle) - radius)
     if not (outline > radius).any():
         return cavity
     rows, columns = np.nonzero(muscle)
@@ -67,12 +71,15 @@ def _reach(mask: Mask, middle: tuple[float, float]) -> Radii:
     return last
 
 
-def _filled(radius: Radii) -> Radii:
-    """The radii [ray] with those of its bays closed; a bay is filled as a whole or not at all."""
+def _filled(radius: Radii, wall: Radii) -> Radii:
+    """The radii [ray] with those of its bays closed, by the thickness of the wall there; a bay is filled as a
+    whole or not at all."""
     closed, wider = _closed(radius, WIDE), _closed(radius, WIDER)
     depth = closed - radius
+    usual = float(np.median(wall[depth == 0])) if (depth == 0).any() else np.inf
     bay = (depth >= np.maximum(DEEP * closed, PIXEL)) & (depth >= PART * (wider - radius))
-    dips = closed > radius
+    bay &= wall - usual >= THICKER * depth
+    dips = depth > 0
     while not np.array_equal(grown := dips & (bay | np.roll(bay, 1) | np.roll(bay, -1)), bay):
         bay = grown
     return np.where(bay, closed, radius)

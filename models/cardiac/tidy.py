@@ -39,13 +39,26 @@ def left_tidy(
     """The left ventricle of labels [slice, y, x] made whole; ``upwards``: from apex to base, None: see.
 
     It is what goes on from slice to slice and is worth most (``left_ventricle``), without holes. Where less
-    than half of its circumference is muscle (at the base) a slice has no left ventricle.
+    than half of its circumference is muscle (at the base) a slice has no left ventricle; slices from the base
+    on whose wall does not go all the way round are cut between its ends.
     """
     cavity, muscle = left_ventricle(labels, worth, upwards)
     out = np.zeros_like(labels)
     for index in map(int, np.flatnonzero((cavity | muscle).any((1, 2)))):
         out[index] = _section(cavity[index], filled(cavity[index] | muscle[index]))
+    up = apex_first(out) if upwards is None else upwards
+    for index in map(int, np.flatnonzero((out == CAVITY).any((1, 2)))[:: -1 if up else 1]):
+        if enclosed(out[index] == CAVITY, out[index] == MUSCLE) == 1:
+            break
+        out[index] = _cut(out[index])
     return out
+
+
+def _cut(section: Labels) -> Labels:
+    """A slice at the base [y, x]: its cavity ends between the ends of the wall, for the atrium's blood looks
+    like the ventricle's."""
+    beyond = (section == CAVITY) & ~hull(section == MUSCLE)
+    return np.where(beyond, 0, section).astype(section.dtype)
 
 
 def right_tidy(labels: Labels, left: Labels, upwards: bool) -> Labels:
@@ -64,7 +77,7 @@ def _section(inside: Mask, whole: Mask) -> Labels:
     """Cavity and muscle of one slice within the region that both fill.
 
     The cavity is convex and without bays: papillary muscles and trabeculae, which look like the wall, belong
-    to it. Where the wall does not go all the way round, as at the base, the cavity ends between its ends.
+    to it.
     """
     out = np.zeros(whole.shape, np.uint8)
     if whole.sum() < LEAST:
@@ -72,13 +85,8 @@ def _section(inside: Mask, whole: Mask) -> Labels:
     smooth = grown(shrunk(inside)) & inside
     cavity = hull(smooth if smooth.any() else inside) & whole
     cavity = without_bays(cavity, whole & ~cavity)
-    wall = whole & ~cavity
-    around = enclosed(cavity, wall) if cavity.any() else 1.0
-    if around < 0.5:
+    if cavity.any() and enclosed(cavity, whole & ~cavity) < 0.5:
         return out
-    if around < 1:
-        cavity &= hull(wall)
-        whole = wall | cavity
     out[rounded(whole, cavity)] = MUSCLE
     out[cavity & whole] = CAVITY
     return out

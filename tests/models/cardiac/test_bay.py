@@ -43,6 +43,16 @@ def test_a_septum_that_is_thick_for_a_quarter_of_the_circle_stays_thick():
     assert found.sum() <= 1.01 * cavity.sum()
 
 
+@pytest.mark.parametrize("wall", [3, 4, 6])
+@pytest.mark.parametrize("half", [0.5, 0.63, 0.75])
+def test_a_septum_that_the_right_ventricle_presses_flat_stays_muscle(half, wall):
+    """Seen: a septum of three pixels was opened."""
+    flat = 20 * np.cos(half)
+    cavity = (AWAY <= 20) & (-flat <= X)
+    whole = (20 + wall >= AWAY) & (-flat - wall <= X)
+    np.testing.assert_array_equal(without_bays(cavity, whole & ~cavity), cavity)
+
+
 def test_rough_outlines_gain_little():
     """Three quarters of a pixel of roughness, one way and the other."""
     random = np.random.default_rng(3)
