@@ -1,8 +1,8 @@
 """Blood flow of simulated patients from streamed k-space by the chain ``perfusion``, against the truth.
 
 SCANSIDE_PATIENTS (2; 40 are asked for) people of random shape, flow and breathing are scanned with R = 3:
-tissue by BTEX at two contrast-to-noise ratios, by a partial differential equation with diffusion and a
-dispersed bolus at the lower one, and some by two compartments. Flow is compared sector by sector, with
+tissue by BTEX and by a partial differential equation with diffusion and a dispersed bolus, at two
+contrast-to-noise ratios, and some by two compartments. Flow is compared sector by sector, with
 the masks that the chain finds, with those by arrival times alone, and with the true ones. SCANSIDE_JOBS
 processes share the work, all people by the first generator before any by the next; after SCANSIDE_SECONDS
 what is not finished is left out. Rows of all sectors and a Bland-Altman picture go to SCANSIDE_RESULTS
@@ -36,7 +36,7 @@ FIRST = 100
 
 CASES: tuple[tuple[str, tuple[float, ...], int], ...] = (
     ("btex", (12.0, 25.0), 1),
-    ("pde", (12.0,), 1),
+    ("pde", (12.0, 25.0), 1),
     ("2cxm", (12.0,), 4),
 )
 """Generator, contrast-to-noise ratios, and of how many patients one is taken."""

@@ -7,9 +7,9 @@ them; at end-systole none does, and the hull's chord still cuts them off.
 import numpy as np
 from numpy.typing import NDArray
 
+from models.cardiac.rays import RAYS, along
 from models.cardiac.regions import Mask, centre, enclosed
 
-RAYS = 72
 STEP = 0.25
 """Of a ray [pixel]."""
 
@@ -58,16 +58,9 @@ def without_bays(cavity: Mask, muscle: Mask) -> Mask:
 
 
 def _reach(mask: Mask, middle: tuple[float, float]) -> Radii:
-    """How far the mask goes from the middle [pixel], [ray]; the first ray points along x, then to +y."""
-    angle = np.arange(RAYS) * (2 * np.pi / RAYS)
-    padded = np.pad(mask, 1)
-    places = np.nonzero(padded)
-    y0, x0 = (start + 1 for start in middle)
-    away = np.arange(0, float(np.hypot(places[0] - y0, places[1] - x0).max()) + 1, STEP)
-    rows = np.rint(y0 + np.outer(np.sin(angle), away)).astype(int).clip(0, padded.shape[0] - 1)
-    columns = np.rint(x0 + np.outer(np.cos(angle), away)).astype(int).clip(0, padded.shape[1] - 1)
-    inside = padded[rows, columns]
-    last: Radii = away[inside.shape[1] - 1 - inside[:, ::-1].argmax(1)]
+    """How far the mask, which holds the middle, goes from it [pixel], [ray]."""
+    inside = along(mask, middle, STEP)
+    last: Radii = STEP * (inside.shape[1] - 1 - inside[:, ::-1].argmax(1))
     return last
 
 

@@ -6,27 +6,21 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from models.cardiac.rays import RAYS, along
 from models.cardiac.regions import Mask, centre, grown
 from models.cardiac.sectors import Level, Point, segments
 from models.cardiac.tidy import CAVITY, MUSCLE, RIGHT, Labels
 
-RAYS = 72
 STEP = 0.2
 """Of a ray [pixel]."""
 
 
 def thickness(cavity: Mask, muscle: Mask) -> NDArray[np.float64]:
     """Muscle along rays from the cavity's middle [pixel], [ray]; the first points along x, then to +y."""
-    y0, x0 = centre(cavity)
-    if math.isnan(y0):
+    middle = centre(cavity)
+    if math.isnan(middle[0]):
         return np.full(RAYS, np.nan)
-    angle = np.arange(RAYS) * (2 * np.pi / RAYS)
-    reach = np.arange(0, max(muscle.shape), STEP)
-    rows = np.rint(y0 + np.sin(angle)[:, None] * reach).astype(int)
-    columns = np.rint(x0 + np.cos(angle)[:, None] * reach).astype(int)
-    inside = (rows >= 0) & (rows < muscle.shape[0]) & (columns >= 0) & (columns < muscle.shape[1])
-    hit = muscle[rows.clip(0, muscle.shape[0] - 1), columns.clip(0, muscle.shape[1] - 1)] & inside
-    total: NDArray[np.float64] = hit.sum(1) * STEP
+    total: NDArray[np.float64] = along(muscle, middle, STEP).sum(1) * STEP
     return total
 
 
