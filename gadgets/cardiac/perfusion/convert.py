@@ -8,6 +8,7 @@ from gadgets.cardiac.perfusion.item import Slice
 from models.perfusion.arterial import EFFICIENCY, Arterial
 from models.perfusion.conversion import Form
 from models.perfusion.curves import STEP
+from models.perfusion.modulation import unmodulated, way_of
 from models.perfusion.protocol import Protocol
 from models.perfusion.resample import blur
 
@@ -21,14 +22,15 @@ def concentration(
     """The slice with its concentrations [mM], and what speaks against them.
 
     Signal over proton density, smoothed within the muscle and elsewhere apart, so that coils and proton
-    density cancel and its noise hardly counts; the saturation is what makes the muscle's baseline right, and
-    what is left of a pixel's baseline is taken away.
+    density cancel and its noise hardly counts, and what breathing does to the muscle's brightness is taken
+    out; the saturation is what makes the muscle's baseline right, and what is left of a pixel's baseline is
+    taken away.
     """
     frames, heart = one.frames, one.heart
     if heart is None or frames.density.shape[1] == 0:
         return one, ()
     shading = _shading(frames.density[0].mean(0), heart.muscle) * _level(frames.density[0], heart.muscle)
-    ratio = frames.signal[0] / shading
+    ratio = _steady(one, heart.muscle) / shading
     start = float(arterial.times[0]) + STEP * arterial.bolus.foot
     before = frames.times < start
     if int(before.sum()) < 2:
@@ -43,6 +45,15 @@ def concentration(
     if not EFFICIENCY[0] <= found <= EFFICIENCY[1] + 0.05:
         said.append(f"the muscle's baseline asks for a saturation of {found:.2f}, expected about 1")
     return replace(one, gadolinium=held), tuple(said)
+
+
+def _steady(one: Slice, muscle: torch.Tensor) -> torch.Tensor:
+    """The first echo [frame, y, x] without the breath's part of the muscle's brightness."""
+    series = one.frames.signal[0]
+    if one.moved is None:
+        return series
+    way = way_of(one.moved.displacement[~one.moved.beyond])
+    return unmodulated(series, muscle, way * one.frames.side, one.frames.side)
 
 
 def _level(density: torch.Tensor, muscle: torch.Tensor) -> float:
