@@ -53,7 +53,8 @@ def way_of(displacement: torch.Tensor) -> torch.Tensor:
     """
     shifts = displacement.mean((2, 3)).to(torch.float64)
     away = shifts - shifts.median(0).values
-    return shifts @ torch.linalg.eigh(away.mT @ away)[1][:, -1]
+    way: torch.Tensor = shifts @ torch.linalg.eigh(away.mT @ away)[1][:, -1]
+    return way
 
 
 def _within(series: torch.Tensor, mask: torch.Tensor, sd: float) -> torch.Tensor:
