@@ -45,7 +45,7 @@ def _sd(information: torch.Tensor) -> float:
 
 PRIOR = torch.diag(
     torch.tensor(
-        [0.0, *(1 / EXPECTED[name][1] ** 2 for name in ("ps", "vp", "ve")), 1 / LATE[1] ** 2],
+        [*(1 / EXPECTED[name][1] ** 2 for name in ("flow", "ps", "vp", "ve")), 1 / LATE[1] ** 2],
         dtype=torch.float64,
     )
 )

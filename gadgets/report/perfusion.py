@@ -150,7 +150,7 @@ def _page(item: FirstPass, values: dict[str, object], ratio: Reserve | None = No
     origin = {"assumed": "assumed", "header": "from header", "chain": "given"}[item.haematocrit_from]
     notes = [
         f"Model {item.model.upper() or '-'}, haematocrit {item.haematocrit:.2f} ({origin})",
-        "Segment values from mean curves; density 1.05 g/ml",
+        f"Segment values from mean curves; density 1.05 g/ml; input dispersed by {item.dispersion:.2f} s",
         "Not for diagnosis",
     ]
     if ratio is not None and ratio.ratio:

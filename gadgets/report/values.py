@@ -30,6 +30,7 @@ def document(item: FirstPass, reserve: Reserve | None = None) -> dict[str, objec
         "state": item.state,
         "haematocrit": item.haematocrit,
         "haematocrit_from": item.haematocrit_from,
+        "dispersion_s": item.dispersion,
         "units": {
             "mbf": "ml/min/g",
             "ps": "ml/min/g",

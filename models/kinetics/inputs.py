@@ -4,6 +4,9 @@ import math
 
 import torch
 
+from models.kinetics.compartments import Tofts
+from models.kinetics.response import tissue
+
 
 def parker(times: torch.Tensor) -> torch.Tensor:
     """Blood concentration [mM] of the population average, from ``times`` [s] after the bolus arrives.
@@ -35,3 +38,14 @@ def first_pass(times: torch.Tensor, start: float = 6.0, peak: float = 4.5) -> to
     again = gamma_variate(times, start + 12.0, 3.0, 4.0)
     since = (times.to(torch.float64) - start - 6.0).clamp(min=0)
     return peak * (bolus + 0.155 * again + 0.09 * (1 - torch.exp(-since / 8.0)))
+
+
+def dispersed(values: torch.Tensor, step: float, transit: float) -> torch.Tensor:
+    """A curve [sample], every ``step`` s, behind a mixed chamber of mean ``transit`` [s]; as it is for 0.
+
+    It comes by ``transit`` later in the mean. Exact for a curve that is linear between its samples.
+    """
+    if transit <= 0:
+        return values
+    chamber = torch.tensor([[1 / transit, 1.0]], dtype=torch.float64)
+    return tissue(Tofts(), chamber, values, step)[0]

@@ -32,6 +32,7 @@ FORM = {
     "sd": ("f8", (SEGMENTS,)),
     "whole": ("f8", ()),
     "haematocrit": ("f8", ()),
+    "dispersion": ("f8", ()),
     "day": ("i8", ()),
 }
 """The arrays of kept flow, their types and shapes, beside the texts."""
@@ -83,6 +84,7 @@ def keep(flow: KeptFlow, scan: Scan, store: Store) -> Text | None:
         "sd": np.array(flow.sd, np.float64),
         "whole": np.array(flow.whole, np.float64),
         "haematocrit": np.array(flow.haematocrit, np.float64),
+        "dispersion": np.array(flow.dispersion, np.float64),
         "day": np.array(_day(about.study_date), np.int64),
         "state": np.array([flow.state], np.str_),
         "model": np.array([flow.model], np.str_),
@@ -163,6 +165,7 @@ def _kept(arrays: Mapping[str, NDArray[Any]], origin: str, hours: float) -> Kept
         model=model,
         conversion=conversion,
         haematocrit=float(arrays["haematocrit"]),
+        dispersion=float(arrays["dispersion"]),
         mbf=tuple(map(float, mbf)),
         sd=tuple(map(float, sd)),
         whole=float(arrays["whole"]),

@@ -106,6 +106,9 @@ class FirstPass:
 
     arterial: Arterial | None = None
     model: str = ""
+    dispersion: float = 0.0
+    """Of the input on its way to the muscle, as it was assumed [s]."""
+
     conversion: str = ""
     """What the look-up tables of blood and of muscle were made of, as ``closed/bloch``."""
 

@@ -18,6 +18,9 @@ class KeptFlow:
     conversion: str = ""
     """What the look-up tables of blood and of muscle were made of."""
 
+    dispersion: float = math.nan
+    """Of the input, as it was assumed [s]."""
+
     haematocrit: float = math.nan
     mbf: tuple[float, ...] = ()
     """Of the segments 1 to 16 [ml/min/g], not-a-number where there is none."""

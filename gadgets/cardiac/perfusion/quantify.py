@@ -20,7 +20,7 @@ from models.perfusion.arterial import Arterial
 from models.perfusion.conversion import Form
 from models.perfusion.curves import STEP as GRID
 from models.perfusion.fit import Fitted
-from models.perfusion.flow import SECONDS, STEP, Flow, Kinetics, kinetics
+from models.perfusion.flow import DISPERSION, SECONDS, STEP, Flow, Kinetics, kinetics
 from models.perfusion.regions import eroded
 
 MAPS = ("mbf", "ps", "vb", "visf", "delay", "error")
@@ -47,17 +47,21 @@ class QuantifyFlow(Gadget):
     conversion: Form = "closed"
     """What the muscle's look-up table is made of: the ``closed`` form, or the ``bloch`` equations."""
 
+    dispersion: Annotated[float, Field(ge=0, le=2)] = DISPERSION
+    """Mean dispersion of the bolus on its way from the ventricle to the muscle [s]; 0: none."""
+
     poor: Annotated[float, Field(gt=0)] = 0.08
     """Beyond this difference to the fit, over the curve's peak, a segment is flagged."""
 
     def process(self, stream: Iterable[FirstPass], scan: Scan) -> Iterator[FirstPass | Image]:
         """The first pass with its flow; before it the series of concentrations and the maps."""
-        ready = kinetics(self.model, HAEMATOCRIT)
-        for item in stream:
+        ready = self._ready(HAEMATOCRIT)
+        for given in stream:
+            item = replace(given, model=self.model, dispersion=self.dispersion)
             if item.haematocrit != HAEMATOCRIT:
-                ready = kinetics(self.model, item.haematocrit)
+                ready = self._ready(item.haematocrit)
             if item.refusals or item.arterial is None or item.protocol is None:
-                yield replace(item, model=self.model)
+                yield item
                 continue
             slices, against = [], list[tuple[int, str]]()
             for number, one in enumerate(item.slices):
@@ -70,12 +74,15 @@ class QuantifyFlow(Gadget):
             forms = f"{item.conversion}/{item.protocol.tissue(self.conversion).form}"
             own = () if forms == "closed/closed" else (f"concentration of blood/muscle: {forms} form",)
             if sum(bool(one.sectors) for one in slices) < min(2, len(slices)):
-                yield replace(item, refusals=(*item.refusals, *gathered(against)), model=self.model)
+                yield replace(item, refusals=(*item.refusals, *gathered(against)))
                 continue
             for one in slices:
                 yield from _images(one)
             flags = (*item.flags, *gathered(against), *doubts(slices, self.poor), *own)
-            yield replace(item, slices=tuple(slices), flags=flags, model=self.model, conversion=forms)
+            yield replace(item, slices=tuple(slices), flags=flags, conversion=forms)
+
+    def _ready(self, haematocrit: float) -> Kinetics:
+        return replace(kinetics(self.model, haematocrit), dispersion=self.dispersion)
 
     def _slice(self, one: Slice, arterial: Arterial, ready: Kinetics) -> Slice:
         if one.gadolinium is None or one.segments is None or one.heart is None or one.inner is None:

@@ -16,7 +16,8 @@ LEAST = 0.2
 """Flow at rest below this [ml/min/g] is that of a scar: a ratio to it says nothing."""
 
 SAME = 0.005
-"""How far the haematocrits of two scans of one exam may be apart: flow goes as 1 / (1 - it)."""
+"""How far the haematocrits of two scans of one exam may be apart: flow goes as 1 / (1 - it). Also the
+dispersions of their inputs [s]."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +64,7 @@ def left_behind(item: FirstPass, whole: float) -> KeptFlow | None:
         state=state,
         model=item.model,
         conversion=item.conversion,
+        dispersion=item.dispersion,
         haematocrit=item.haematocrit,
         mbf=values("mbf"),
         sd=values("mbf_sd"),
@@ -101,6 +103,11 @@ def _against(own: KeptFlow, other: KeptFlow) -> tuple[str, ...]:
     if own.model != other.model:
         said.append(
             f"the {other.state} scan was fitted by {other.model.upper()}, this by {own.model.upper()}"
+        )
+    if not abs(own.dispersion - other.dispersion) <= SAME:
+        said.append(
+            f"the {other.state} scan assumes an input dispersed by {other.dispersion:.2f} s, this by"
+            f" {own.dispersion:.2f} s"
         )
     if not abs(own.haematocrit - other.haematocrit) <= SAME:
         said.append(

@@ -8,7 +8,8 @@ import torch
 from models.errors import SimulationError
 from models.kinetics.blood import DENSITY, HAEMATOCRIT
 from models.kinetics.btex import Btex
-from models.kinetics.compartments import Tofts, TwoCompartmentExchange
+from models.kinetics.compartments import TwoCompartmentExchange
+from models.kinetics.inputs import dispersed
 from models.kinetics.pde import Capillary
 from models.kinetics.response import tissue
 
@@ -77,8 +78,7 @@ class Flow:
 
 def _dispersed(values: torch.Tensor, step: float) -> torch.Tensor:
     """After a mixed chamber of mean ``DISPERSION``, whose mean delay is taken back."""
-    chamber = torch.tensor([[1 / DISPERSION, 1.0]], dtype=torch.float64)
-    return _late(tissue(Tofts(), chamber, values, step)[0], -DISPERSION, step)
+    return _late(dispersed(values, step, DISPERSION), -DISPERSION, step)
 
 
 def _late(values: torch.Tensor, delay: float, step: float) -> torch.Tensor:

@@ -15,7 +15,7 @@ NONE = math.nan
 def kept(state, flows, sd=0.1, **more):
     flows = (*flows, *[NONE] * (16 - len(flows)))
     errors = tuple(sd if math.isfinite(each) else NONE for each in flows)
-    known = {"model": "btex", "haematocrit": 0.42, "whole": flows[0], **more}
+    known = {"model": "btex", "haematocrit": 0.42, "dispersion": 0.25, "whole": flows[0], **more}
     return KeptFlow(state=state, mbf=flows, sd=errors, **known)
 
 
@@ -59,6 +59,7 @@ def test_a_scar_at_rest_has_no_ratio():
         ({"model": "fermi"}, "fitted by FERMI, this by BTEX"),
         ({"haematocrit": 0.35}, "haematocrit 0.35, this 0.42"),
         ({"haematocrit": NONE}, "haematocrit nan"),
+        ({"dispersion": 0.0}, "dispersed by 0.00 s, this by 0.25 s"),
         ({"conversion": "closed/bloch"}, "converted by the closed/bloch form"),
         ({"refusals": ("of somebody else",)}, "of somebody else"),
     ],

@@ -37,6 +37,7 @@ REST = KeptFlow(
     state="rest",
     model="btex",
     haematocrit=0.42,
+    dispersion=0.25,
     mbf=(*np.linspace(0.5, 2.0, 15).tolist(), float("nan")),
     sd=(0.1,) * 16,
     whole=1.0,
