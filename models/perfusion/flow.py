@@ -7,8 +7,10 @@ MRM 83 (2020) 712 (PS 1.32 +- 0.26 ml/min/g under stress); P. Kellman et al., JC
 
 On its way from the ventricle to the capillaries the bolus is dispersed: by how much nobody has measured in a
 patient. In models of coronary arteries flow is read up to 16 % too low where it is left out (R. Schmidt et
-al., ISMRM 21 (2013) 1423). A mixed chamber of 0.5 s does about that to 2 to 4 ml/min/g; half of it is taken
-for granted.
+al., ISMRM 21 (2013) 1423). A mixed chamber of 0.5 s does about that to 2 to 4 ml/min/g. What is taken for
+granted is that with which flow of such a bolus and of one that arrives as it left err about alike. A scan
+does not say its own: estimates (all segments of a scan, 20 simulated people) were 0.1 +- 0.1 s for none and
+0.3 +- 0.15 s for 0.5 s, and left both biases as they were.
 """
 
 import functools
@@ -47,7 +49,7 @@ FERMI = ((0.02, 2.0, 10), (0.02, 8.0, 8))
 EXPECTED = {"flow": (2.0, 0.7), "ps": (1.2, 0.5), "vp": (0.11, 0.3), "ve": (0.20, 0.35)}
 """Centre, and sd of its logarithm: flow [ml/min/g] (from 0.5 to 8), PS [ml/min/g], Vb and Visf [ml/g]."""
 
-DISPERSION = 0.25
+DISPERSION = 0.35
 """Mean transit of the chamber that the bolus passes through on its way to the capillaries [s]."""
 
 LATE = (0.8, 0.5)

@@ -12,7 +12,7 @@ from models.kinetics.inputs import dispersed, first_pass
 from models.kinetics.response import tissue
 from models.perfusion.curves import interpolation
 from models.perfusion.fit import Prior, fit, fit_all
-from models.perfusion.flow import STEP, kinetics, units
+from models.perfusion.flow import DISPERSION, STEP, kinetics, units
 from models.perfusion.table import answer, make_table
 
 HCT = 0.42
@@ -123,7 +123,7 @@ def test_high_flow_is_found_at_any_delay(ready):
 def test_what_disperses_the_bolus_on_its_way_is_taken_into_account(ready):
     flow, parameters, delay = drawn(24)
     arterial = first_pass(0.25 * torch.arange(220, dtype=torch.float64))
-    seen = curves(parameters, delay, MOMENTS, dispersion=0.25)
+    seen = curves(parameters, delay, MOMENTS, dispersion=DISPERSION)
     knows, _ = kinetics("btex", HCT).sectors(seen, kinetics("btex", HCT).answers(arterial, 0.0, MOMENTS))
     not_so, _ = ready.sectors(seen, ready.answers(arterial, 0.0, MOMENTS))
     high = flow > 2
