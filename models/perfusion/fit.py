@@ -28,7 +28,7 @@ class Prior:
     """[curve or 1, parameter]."""
 
     sd: torch.Tensor
-    """[parameter]; infinite: nothing is expected."""
+    """[parameter] or [curve, parameter]; infinite: nothing is expected."""
 
     delay: torch.Tensor
     """Expected [s], [curve or 1]."""
@@ -48,7 +48,8 @@ class Fitted:
     """float64, [curve, parameter]."""
 
     sd: torch.Tensor
-    """Standard errors from the residual, at the delay found, [curve, parameter]; infinite at a bound."""
+    """Standard errors from the residual, with the delay's and what was expected, [curve, parameter]; infinite
+    at a bound."""
 
     delay: torch.Tensor
     """[s], [curve]."""
@@ -85,12 +86,12 @@ def fit_all(answers: Answers, curves: torch.Tensor, prior: Prior | None = None) 
         tried(at, places[best, rows].expand(len(at), -1, -1))
     best = costs.argmin(0)
     if delays < 3:
-        return _result(answers, curves, best, best.double(), places[best, rows])
+        return _result(answers, curves, best, best.double(), places[best, rows], prior)
     middle = best.clamp(1, delays - 2)
     around = torch.stack([costs[middle + shift, rows] for shift in (-1, 0, 1)])
     vertex = _vertex(around)
     near = torch.stack([places[middle + shift, rows] for shift in (-1, 0, 1)])
-    return _result(answers, curves, best, middle.double() + vertex, _parabola(near, vertex))
+    return _result(answers, curves, best, middle.double() + vertex, _parabola(near, vertex), prior)
 
 
 def fit(answers: Answers, curves: torch.Tensor, start: Fitted, prior: Prior) -> Fitted:
@@ -107,7 +108,7 @@ def fit(answers: Answers, curves: torch.Tensor, start: Fitted, prior: Prior) -> 
     best, rows = costs.argmin(0), torch.arange(len(known))
     at, place = at[best, rows], places[best, rows]
     (place,), _ = _tried(answers, known, at[None], place[None], prior, SHORT)
-    return _result(answers, curves, at, at.double(), place)
+    return _result(answers, curves, at, at.double(), place, prior)
 
 
 def _tried(
@@ -242,6 +243,7 @@ def _result(
     nearest: torch.Tensor,
     delay: torch.Tensor,
     place: torch.Tensor,
+    prior: Prior | None,
 ) -> Fitted:
     """What places at delays (an index between those of the table) make of curves."""
     curves = curves.to(torch.float64)
@@ -251,21 +253,17 @@ def _result(
     last = torch.tensor([len(axis) - 1.0 for axis in answers.table.axes])
     place = place.clamp(min=0).minimum(last)
     curve, slope = answers.at(nearest, place)
-    off = (delay - nearest)[:, None].float()
-    if bool(off.any()):
-        curve = curve + off * _drift(answers, nearest, place)
+    drift = _drift(answers, nearest, place)
+    curve = curve + (delay - nearest)[:, None].float() * drift
     at_bound = (place <= 1e-3) | (place >= last - 1e-3)
     cost = (known - curve).double().square().sum(1) + rest
     freedom = (curves.shape[1] - (~at_bound).sum(1) - 1).clamp(min=1)
-    free = (~at_bound).double()
-    slope = slope.double() / _steps(answers)
-    normal = (slope.mT @ slope) * free[:, :, None] * free[:, None] + torch.diag_embed(1 - free)
-    spread = torch.linalg.pinv(normal, hermitian=True).diagonal(dim1=-2, dim2=-1).clamp(min=0)
+    step = float(answers.delays[1] - answers.delays[0]) if len(answers.delays) > 1 else 1.0
+    slope = torch.cat([slope.double() / _steps(answers), drift.double()[..., None] / step], -1)
+    spread = _spread(slope, at_bound, prior)
     parameters = (answers.table.low.log() + place.double() * _steps(answers)).exp()
     sd = (spread * (cost / freedom)[:, None]).sqrt() * parameters
-    delays = answers.delays[0] + delay * (
-        answers.delays[1] - answers.delays[0] if len(answers.delays) > 1 else 0
-    )
+    delays = answers.delays[0] + delay * step
     return Fitted(
         parameters=parameters,
         sd=torch.where(at_bound, math.inf, sd),
@@ -275,8 +273,27 @@ def _result(
     )
 
 
+def _spread(slope: torch.Tensor, at_bound: torch.Tensor, prior: Prior | None) -> torch.Tensor:
+    """Variances of the parameters' logarithms over that of a sample, [curve, parameter].
+
+    ``slope`` by these logarithms and the delay [s], [curve, rank, parameter + 1].
+    """
+    count = len(slope)
+    free = torch.cat([(~at_bound).double(), torch.ones(count, 1, dtype=torch.float64)], 1)
+    known = torch.zeros_like(free)
+    if prior is not None:
+        known[:, :-1] = (1 / prior.sd.double().square()).expand(count, -1)
+        known[:, -1] = 1 / prior.delay_sd**2
+        known *= prior.noise.double().square().expand(count)[:, None]
+    normal = (slope.mT @ slope) * free[:, :, None] * free[:, None] + torch.diag_embed(1 - free + known * free)
+    found: torch.Tensor = torch.linalg.pinv(normal, hermitian=True).diagonal(dim1=-2, dim2=-1)
+    return found[:, :-1].clamp(min=0)
+
+
 def _drift(answers: Answers, nearest: torch.Tensor, place: torch.Tensor) -> torch.Tensor:
-    """How the curve changes from one delay of the table to the next, [curve, rank]."""
+    """How the curve changes from one delay of the table to the next, [curve, rank]; 0 where there is one."""
+    if len(answers.delays) < 2:
+        return torch.zeros(len(place), answers.data.shape[2])
     low = (nearest - 1).clamp(min=0)
     high = (nearest + 1).clamp(max=len(answers.delays) - 1)
     found: torch.Tensor = (answers.at(high, place)[0] - answers.at(low, place)[0]) / (high - low)[:, None]

@@ -28,19 +28,29 @@ PASSES = 5
 CAUCHY = 2.4
 """Residuals of so many standard deviations count by half."""
 
+APART = 1.5
+"""Times the median from one frame to the next: beyond it contrast has gone on by more than a breath does."""
 
-def unmodulated(series: torch.Tensor, muscle: torch.Tensor, way: torch.Tensor, pixel: float) -> torch.Tensor:
+
+def unmodulated(
+    series: torch.Tensor, muscle: torch.Tensor, way: torch.Tensor, times: torch.Tensor, pixel: float
+) -> torch.Tensor:
     """The series [frame, y, x] as bright in the ``muscle`` [y, x] as it were without the breath's way.
 
     ``way`` [frame] [m]: of each frame from the common geometry. Signals are taken for (1 + g way) times what
     they would be, and g, of each pixel and its surroundings, for what explains most of the second differences
-    while no contrast arrives. ``pixel`` [m]. As it is outside of the muscle, and of fewer than eight frames.
+    while no contrast arrives: of frames that follow each other, by ``times`` [frame] [s], for where some are
+    missing contrast goes on in a step as a breath does. The way counts from the middle one of three frames:
+    from elsewhere noise would be explained by its own multiple. ``pixel`` [m]. As it is outside of the
+    muscle, and of fewer than eight frames.
     """
     if len(series) < 8 or not bool(muscle.any()):
         return series
     smooth = _within(series, muscle, NEAR / pixel).double()
     by = way.to(torch.float64)[:, None]
-    gain = _gain(_bend(smooth * by), _bend(smooth), FAINT * smooth.mean(0), ~_arriving(smooth.mean(1)))
+    cause = smooth[2:] * (by[2:] - by[1:-1]) + smooth[:-2] * (by[:-2] - by[1:-1])
+    used = ~_arriving(smooth.mean(1)) & _together(times)
+    gain = _gain(cause, _bend(smooth), FAINT * smooth.mean(0), used)
     out = series.clone()
     out[:, muscle] = (series[:, muscle] / (1 + by * gain)).to(series.dtype)
     return out
@@ -49,10 +59,12 @@ def unmodulated(series: torch.Tensor, muscle: torch.Tensor, way: torch.Tensor, p
 def way_of(displacement: torch.Tensor) -> torch.Tensor:
     """How far along the breath's way frames lie from the common geometry [pixel], float64 [frame].
 
+    A frame that lies farther than nearly all of them does not say where the way leads: it may be laid wrong.
     ``displacement`` [frame, (y, x), y, x] [pixel].
     """
     shifts = displacement.mean((2, 3)).to(torch.float64)
-    away = shifts - shifts.median(0).values
+    low, high = torch.quantile(shifts, torch.tensor([0.02, 0.98], dtype=torch.float64), 0)
+    away = shifts.clamp(low, high) - shifts.median(0).values
     way: torch.Tensor = shifts @ torch.linalg.eigh(away.mT @ away)[1][:, -1]
     return way
 
@@ -67,6 +79,12 @@ def _within(series: torch.Tensor, mask: torch.Tensor, sd: float) -> torch.Tensor
 def _bend(values: torch.Tensor) -> torch.Tensor:
     """Second differences along the first axis."""
     return values[2:] - 2 * values[1:-1] + values[:-2]
+
+
+def _together(times: torch.Tensor) -> torch.Tensor:
+    """Second differences whose frames follow each other, by their times [frame], bool."""
+    near = times.diff() <= APART * times.diff().median()
+    return near[1:] & near[:-1]
 
 
 def _arriving(mean: torch.Tensor) -> torch.Tensor:
@@ -93,7 +111,7 @@ def _gain(cause: torch.Tensor, seen: torch.Tensor, least: torch.Tensor, used: to
     cause, seen, gain = cause[used], seen[used], torch.zeros_like(least)
     for _ in range(PASSES if len(seen) else 0):
         left = seen - gain * cause
-        spread = (1.4826 * left.abs().median(0).values).maximum(least * 6**0.5)
+        spread = (1.4826 * left.abs().median(0).values).maximum(least * 6**0.5).clamp(min=1e-12)
         weight = 1 / (1 + (left / (CAUCHY * spread)).square())
         prior = spread.square() / LIKELY**2
         gain = (weight * cause * seen).sum(0) / ((weight * cause.square()).sum(0) + prior)

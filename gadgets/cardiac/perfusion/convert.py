@@ -49,11 +49,11 @@ def concentration(
 
 def _steady(one: Slice, muscle: torch.Tensor) -> torch.Tensor:
     """The first echo [frame, y, x] without the breath's part of the muscle's brightness."""
-    series = one.frames.signal[0]
+    frames = one.frames
     if one.moved is None:
-        return series
-    way = way_of(one.moved.displacement[~one.moved.beyond])
-    return unmodulated(series, muscle, way * one.frames.side, one.frames.side)
+        return frames.signal[0]
+    way = way_of(one.moved.displacement[~one.moved.beyond]) * frames.side
+    return unmodulated(frames.signal[0], muscle, way, frames.times, frames.side)
 
 
 def _level(density: torch.Tensor, muscle: torch.Tensor) -> float:
