@@ -150,7 +150,8 @@ def _page(item: FirstPass, values: dict[str, object], ratio: Reserve | None = No
     origin = {"assumed": "assumed", "header": "from header", "chain": "given"}[item.haematocrit_from]
     notes = [
         f"Model {item.model.upper() or '-'}, haematocrit {item.haematocrit:.2f} ({origin})",
-        f"Segment values from mean curves; density 1.05 g/ml; input dispersed by {item.dispersion:.2f} s",
+        "Segment values from mean curves; density 1.05 g/ml"
+        + (f"; input dispersed by {item.dispersion:.2f} s" if item.model else ""),
         "Not for diagnosis",
     ]
     if ratio is not None and ratio.ratio:

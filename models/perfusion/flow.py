@@ -2,8 +2,9 @@
 
 Plasma inside: Cp = Cb / (1 - Hct). Parameters of muscle that a first pass hardly tells apart (volumes,
 permeability, delay) are held near what is known of muscle by a prior, and so is, loosely, flow: above
-3 ml/min/g curves are so much alike that noise makes any number of it. Sources of its centres: H. Xue et al.,
-MRM 83 (2020) 712 (PS 1.32 +- 0.26 ml/min/g under stress); P. Kellman et al., JCMR 19 (2017) 43.
+3 ml/min/g curves are so much alike that 1 % of their peak in two frames can double it. Sources of its
+centres: H. Xue et al., MRM 83 (2020) 712 (PS 1.32 +- 0.26 ml/min/g under stress); P. Kellman et al., JCMR 19
+(2017) 43.
 
 On its way from the ventricle to the capillaries the bolus is dispersed: by how much nobody has measured in a
 patient. In models of coronary arteries flow is read up to 16 % too low where it is left out (R. Schmidt et
