@@ -10,7 +10,7 @@ import pytest
 from server.cli import main
 from server.files.images import read_images
 from server.files.truth import read_truth
-from tests.interop.peers import series
+from tests.interop.peers import own, series
 
 pytestmark = pytest.mark.interop
 
@@ -38,7 +38,7 @@ def fire_server(fire, tmp_path_factory):
     command = [python, "-u", str(home / "main.py"), "-H", "127.0.0.1", "-p", str(port)]
     with (
         log.open("w") as out,
-        subprocess.Popen(command, cwd=folder, stdout=out, stderr=subprocess.STDOUT) as process,
+        subprocess.Popen(command, cwd=folder, env=own(), stdout=out, stderr=subprocess.STDOUT) as process,
     ):
         try:
             wait_for(log, "Starting server and listening", process)
