@@ -16,6 +16,7 @@ import torch
 from benchmarks.figures import Figure, data_file, of
 from benchmarks.segmentation import dice, nifti, side
 from gadgets.cardiac.perfusion.segment import Network, classical
+from models.perfusion.modulation import modulation, way_of
 from models.perfusion.motion import Flow, Moved, lucas_kanade, register, total_variation
 from models.perfusion.muscle import Heart
 from models.perfusion.pools import find_pools, heart_center
@@ -110,6 +111,7 @@ def run() -> Iterator[Figure]:
             f" {_two(found['network'][-1])}, by arrival times {_two(found['arrival times'][-1])}; "
             + ("; ".join(hearts["network"].reasons) or "network accepted"),
         )
+        yield breathing(one, moved["rigid"])
     yield from _summary(still, seconds, found)
     ordered = sum(each.arrival[0] < each.arrival[1] for each in blood)
     yield Figure(name="series with blood of the left ventricle", value=sum(bool(p.left.any()) for p in blood))
@@ -144,6 +146,23 @@ def _astray(one: Series, moved: Moved, values: list[float]) -> str:
     return (
         f"{int(beyond.sum())} of {len(beyond)} frames beyond correction, worst of the others by rigid"
         f" {min(kept, default=float('nan')):.2f}"
+    )
+
+
+def breathing(one: Series, moved: Moved) -> Figure:
+    """How much of what a breath seems to do to the muscle's brightness comes again."""
+    held = ~moved.beyond
+    registered, muscle = (
+        warp(one.frames, moved.displacement, "bicubic")[held],
+        consensus(one, moved.displacement)[0],
+    )
+    way = way_of(moved.displacement[held]) * one.pixel
+    gain, part = modulation(registered, muscle, way, one.times[held], one.pixel)
+    span = 1e3 * float(way.max() - way.min())
+    return Figure(
+        name=f"{one.name}: part of the breath's modulation that comes again, and is taken out",
+        value=part,
+        note=f"{float(gain.square().mean().sqrt()):.1f} per m (rms), way {span:.0f} mm",
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from benchmarks.perfusion_bound import bounded
+from benchmarks.perfusion_sectors import Row, index_of, sectors
 from gadgets.cardiac.perfusion.item import FirstPass, Slice
 from gadgets.data import Readouts
 from gadgets.gadget import Gadget, flat
@@ -34,9 +35,6 @@ COILS = 12
 BEFORE = "table of curves"
 """What is made when the chain starts, before the first readout; of the scans of one process only the first
 pays for it."""
-
-Row = dict[str, Any]
-"""A sector, a patient or a slice: plain numbers by name."""
 
 
 @dataclass
@@ -172,7 +170,7 @@ def one(simulation: PerfusionSimulation) -> Seen:
         sectors=[
             {**about, "masks": name, **row}
             for name, item in items_by.items()
-            for row in _sectors(item, simulation)
+            for row in sectors(item, simulation)
         ],
         slices=[
             {**about, **overlap(a, b, simulation.scenes[index_of(a)])}
@@ -193,11 +191,6 @@ def by(item: FirstPass, scan: Scan, model: str) -> FirstPass:
     """The first pass with its flow by a model."""
     gadgets = chain("QuantifyFlow", "QuantifyFlow", QuantifyFlow={"model": model})
     return first_pass(laid(gadgets, [item], scan, Clock()))
-
-
-def index_of(one: Slice) -> int:
-    """Which slice of the study it is."""
-    return int(one.frames.head["slice"])
 
 
 def known(one: Slice, where: Scene) -> Slice:
@@ -268,25 +261,6 @@ def _shifts(one: Slice) -> torch.Tensor:
     if one.moved is None:
         raise ValueError("the slice was not registered")
     return one.moved.displacement.mean((2, 3)).double()
-
-
-def _sectors(item: FirstPass, simulation: PerfusionSimulation) -> Iterator[Row]:
-    truth = simulation.study.flow
-    for one in item.slices:
-        if one.gadolinium is None or one.segments is None or one.moved is None:
-            continue
-        kept = ~one.moved.beyond
-        for number, flow in one.sectors.items():
-            curve = torch.full((len(kept),), torch.nan, dtype=torch.float64)
-            curve[kept] = one.gadolinium[:, one.segments == number].double().mean(1)
-            yield {
-                "segment": number,
-                "true": float(truth.mbf[number - 1]),
-                "mbf": float(flow.mbf),
-                "mbf_sd": float(flow.mbf_sd),
-                "error": float(flow.error),
-                "curve": curve,
-            }
 
 
 def overlap(found: Slice, true: Slice, where: Scene) -> Row:

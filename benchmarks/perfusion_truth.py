@@ -121,6 +121,8 @@ def _case(generator: str, cnr: float, rows: dict[str, list[Row]]) -> Iterator[Fi
     for masks in sorted({row["masks"] for row in every}):
         sectors = [row for row in every if row["masks"] == masks]
         limits = LIMITS.get(masks, (math.inf,) * 3) if generator != "2cxm" else (math.inf,) * 3
+        if masks == "true":
+            yield _curves(sectors, name)
         yield from _flow(
             sectors, f"{name}, {masks} masks", limits, detects=cnr == 12.0 and generator != "2cxm"
         )
@@ -195,6 +197,17 @@ def _detection(true: Values, found: Values, name: str) -> Iterator[Figure]:
 def area(low: Values, high: Values) -> float:
     """How often one of the high ones is above one of the low ones."""
     return float((low[:, None] < high[None, :]).mean())
+
+
+def _curves(sectors: list[Row], name: str) -> Figure:
+    """How far the mean curves of segments, whatever their scale, are off the true ones."""
+    off = [100 * row["off"] for row in sectors]
+    return Figure(
+        name=f"{name}, true masks: curves of segments off the true ones, sd over the peak",
+        value=float(np.mean(off)),
+        unit="%",
+        note=f"worst {max(off):.1f}",
+    )
 
 
 def _bound(sectors: list[Row], name: str) -> Iterator[Figure]:

@@ -62,7 +62,6 @@ PIXEL_SD = 0.3
 TRUST = 0.015
 """Of a sector's peak: below it a difference is the model's fault, not noise."""
 
-
 COARSE = 1.5
 """Times what a fit leaves: where second differences tell of more noise, frames are few and it is the rise
 itself. Flow is then held by what the fit left: else 4 ml/min/g read as 3.4 with a frame every 3 s."""

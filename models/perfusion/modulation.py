@@ -41,19 +41,29 @@ def unmodulated(
     they would be, and g, of each pixel and its surroundings, for what explains most of the second differences
     while no contrast arrives: of frames that follow each other, by ``times`` [frame] [s], for where some are
     missing contrast goes on in a step as a breath does. The way counts from the middle one of three frames:
-    from elsewhere noise would be explained by its own multiple. ``pixel`` [m]. As it is outside of the
-    muscle, and of fewer than eight frames.
+    from elsewhere noise would be explained by its own multiple. It is used as far as what one half of these
+    frames says of it holds in the other. ``pixel`` [m]. As it is outside of the muscle, and of fewer than
+    eight frames.
     """
     if len(series) < 8 or not bool(muscle.any()):
         return series
+    gain, part = modulation(series, muscle, way, times, pixel)
+    out = series.clone()
+    by = way.to(torch.float64)[:, None]
+    out[:, muscle] = (series[:, muscle] / (1 + by * part * gain)).to(series.dtype)
+    return out
+
+
+def modulation(
+    series: torch.Tensor, muscle: torch.Tensor, way: torch.Tensor, times: torch.Tensor, pixel: float
+) -> tuple[torch.Tensor, float]:
+    """The gain g [pixel of the muscle] [1/m] of ``unmodulated``, and the part of it that is used."""
     smooth = _within(series, muscle, NEAR / pixel).double()
     by = way.to(torch.float64)[:, None]
     cause = smooth[2:] * (by[2:] - by[1:-1]) + smooth[:-2] * (by[:-2] - by[1:-1])
     used = ~_arriving(smooth.mean(1)) & _together(times)
-    gain = _gain(cause, _bend(smooth), FAINT * smooth.mean(0), used)
-    out = series.clone()
-    out[:, muscle] = (series[:, muscle] / (1 + by * gain)).to(series.dtype)
-    return out
+    cause, seen, least = cause[used], _bend(smooth)[used], FAINT * smooth.mean(0)
+    return _gain(cause, seen, least), _again(cause, seen, least)
 
 
 def way_of(displacement: torch.Tensor) -> torch.Tensor:
@@ -103,12 +113,26 @@ def _arriving(mean: torch.Tensor) -> torch.Tensor:
     return out
 
 
-def _gain(cause: torch.Tensor, seen: torch.Tensor, least: torch.Tensor, used: torch.Tensor) -> torch.Tensor:
+def _again(cause: torch.Tensor, seen: torch.Tensor, least: torch.Tensor) -> float:
+    """The part of the gain that holds from one half of the differences to the other, 0 to 1, for all pixels.
+
+    Of what each half's gain makes of the other half's causes so much is seen there. What is no breath's, or
+    of a single one, does not come again.
+    """
+    half, foretold, found = len(cause) // 2, 0.0, 0.0
+    for known, other in ((slice(half), slice(half, None)), (slice(half, None), slice(half))):
+        said = _gain(cause[known], seen[known], least) * cause[other]
+        foretold += float(said.square().sum())
+        found += float((said * seen[other]).sum())
+    return min(max(found / foretold, 0.0), 1.0) if foretold > 0 else 0.0
+
+
+def _gain(cause: torch.Tensor, seen: torch.Tensor, least: torch.Tensor) -> torch.Tensor:
     """What of ``seen`` is so many times ``cause``, robustly, [pixel] [1/m]; both [difference, pixel].
 
-    Of the differences that are ``used``, with a noise of at ``least`` so much [pixel].
+    With a noise of at ``least`` so much [pixel].
     """
-    cause, seen, gain = cause[used], seen[used], torch.zeros_like(least)
+    gain = torch.zeros_like(least)
     for _ in range(PASSES if len(seen) else 0):
         left = seen - gain * cause
         spread = (1.4826 * left.abs().median(0).values).maximum(least * 6**0.5).clamp(min=1e-12)
