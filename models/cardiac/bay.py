@@ -5,9 +5,8 @@ them; at end-systole none does, and the hull's chord still cuts them off.
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
-from models.cardiac.rays import RAYS, along
+from models.cardiac.rays import RAYS, Radii, reach, spread, within
 from models.cardiac.regions import Mask, centre, enclosed
 
 STEP = 0.25
@@ -32,8 +31,6 @@ THICKER = 0.5
 LEAST = 20
 """Pixels of a cavity that shows bays."""
 
-Radii = NDArray[np.float64]
-
 
 def without_bays(cavity: Mask, muscle: Mask) -> Mask:
     """The convex cavity [y, x] with the muscle that stands in narrow, deep bays of its outline.
@@ -44,24 +41,12 @@ def without_bays(cavity: Mask, muscle: Mask) -> Mask:
     """
     if cavity.sum() < LEAST or enclosed(cavity, muscle) < 1:
         return cavity
-    y0, x0 = middle = centre(cavity)
-    radius = _reach(cavity, middle)
-    outline = _filled(radius, _reach(cavity | muscle, middle) - radius)
+    middle = centre(cavity)
+    radius = reach(cavity, middle, STEP)
+    outline = _filled(radius, reach(cavity | muscle, middle, STEP) - radius)
     if not (outline > radius).any():
         return cavity
-    rows, columns = np.nonzero(muscle)
-    angle = np.arctan2(rows - y0, columns - x0) * (RAYS / (2 * np.pi))
-    inside = np.hypot(rows - y0, columns - x0) <= np.interp(angle, np.arange(RAYS), outline, period=RAYS)
-    whole = cavity.copy()
-    whole[rows[inside], columns[inside]] = True
-    return whole
-
-
-def _reach(mask: Mask, middle: tuple[float, float]) -> Radii:
-    """How far the mask, which holds the middle, goes from it [pixel], [ray]."""
-    inside = along(mask, middle, STEP)
-    last: Radii = STEP * (inside.shape[1] - 1 - inside[:, ::-1].argmax(1))
-    return last
+    return cavity | within(muscle, middle, outline)
 
 
 def _filled(radius: Radii, wall: Radii) -> Radii:
@@ -72,9 +57,7 @@ def _filled(radius: Radii, wall: Radii) -> Radii:
     usual = float(np.median(wall[depth == 0])) if (depth == 0).any() else np.inf
     bay = (depth >= np.maximum(DEEP * closed, PIXEL)) & (depth >= PART * (wider - radius))
     bay &= wall - usual >= THICKER * depth
-    dips = depth > 0
-    while not np.array_equal(grown := dips & (bay | np.roll(bay, 1) | np.roll(bay, -1)), bay):
-        bay = grown
+    bay = spread(bay, depth > 0)
     return np.where(bay, closed, radius)
 
 

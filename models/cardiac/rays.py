@@ -1,15 +1,21 @@
-"""Rays from a point through a mask."""
+"""Rays from a point through a mask, and outlines that they give."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.cardiac.regions import Mask
 
+Point = tuple[float, float]
+"""(y, x) [pixel]."""
+
+Radii = NDArray[np.float64]
+"""Along each ray, [..., ray]."""
+
 RAYS = 72
 """Around the circle; the first points along x, the next ones towards +y."""
 
 
-def along(mask: Mask, middle: tuple[float, float], step: float) -> NDArray[np.bool_]:
+def along(mask: Mask, middle: Point, step: float) -> NDArray[np.bool_]:
     """Where rays from ``middle`` (y, x) pass the mask [y, x], bool [ray, place], places ``step`` [pixel]
     apart, as far as the mask goes; False beyond the image."""
     angle = np.arange(RAYS) * (2 * np.pi / RAYS)
@@ -23,3 +29,28 @@ def along(mask: Mask, middle: tuple[float, float], step: float) -> NDArray[np.bo
     )
     found: NDArray[np.bool_] = padded[rows, columns]
     return found
+
+
+def reach(mask: Mask, middle: Point, step: float) -> Radii:
+    """How far the mask [y, x], which holds ``middle``, goes from it [pixel], [ray]; in steps."""
+    inside = along(mask, middle, step)
+    last: Radii = step * (inside.shape[1] - 1 - inside[:, ::-1].argmax(1))
+    return last
+
+
+def within(mask: Mask, middle: Point, outline: Radii) -> Mask:
+    """The pixels of the mask [y, x] that lie within an outline [ray] about ``middle``."""
+    rows, columns = np.nonzero(mask)
+    angle = np.arctan2(rows - middle[0], columns - middle[1]) * (RAYS / (2 * np.pi))
+    away = np.hypot(rows - middle[0], columns - middle[1])
+    inside = away <= np.interp(angle, np.arange(RAYS), outline, period=RAYS)
+    out = np.zeros_like(mask)
+    out[rows[inside], columns[inside]] = True
+    return out
+
+
+def spread(start: NDArray[np.bool_], over: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The rays [..., ray] of ``over`` that go on around the circle from those of ``start``, and these."""
+    while not np.array_equal(more := start | (over & (np.roll(start, 1, -1) | np.roll(start, -1, -1))), start):
+        start = more
+    return start

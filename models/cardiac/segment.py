@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from models.cardiac.base import beyond, said, wavering
+from models.cardiac.hollow import without_hollows
 from models.cardiac.looks import LOOKS, Look, Network, Reader, labels
 from models.cardiac.regions import Mask
 from models.cardiac.section import (
@@ -88,6 +89,7 @@ def _beat(found: Labels, worth: NDArray[np.float32], upwards: bool) -> tuple[Lab
     left = np.stack([left_tidy(moment, worth, upwards) for moment in found])
     atria, cavity = beyond(left, upwards), (left == CAVITY).sum((2, 3))
     left[atria] = 0
+    left = without_hollows(left)
     doubts = (*said(atria, cavity), *wavering(np.where(atria, 0, cavity)))
     whole = np.stack([right_tidy(*pair, upwards) for pair in zip(found, left, strict=True)])
     return whole, doubts
