@@ -51,6 +51,8 @@ def within(mask: Mask, middle: Point, outline: Radii) -> Mask:
 
 def spread(start: NDArray[np.bool_], over: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """The rays [..., ray] of ``over`` that go on around the circle from those of ``start``, and these."""
-    while not np.array_equal(more := start | (over & (np.roll(start, 1, -1) | np.roll(start, -1, -1))), start):
+    while not np.array_equal(
+        more := start | (over & (np.roll(start, 1, -1) | np.roll(start, -1, -1))), start
+    ):
         start = more
     return start

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from models.cardiac.looks import LOOKS, Reader, chances, labels
+from models.cardiac.looks import Reader, chances, labels
 from models.cardiac.regions import Mask, largest, regions
 from models.cardiac.tidy import CAVITY, MUSCLE, Labels, steady
 from models.nets.segmenter import MULTIPLE
@@ -68,7 +68,7 @@ def section(reader: Reader, series: torch.Tensor, pixel: float) -> Section:
 
     Where that was not the heart, as only the other slices show, ``around`` looks elsewhere.
     """
-    looks = torch.stack([chances(reader, series[:1], pixel, look)[0] for look in LOOKS])
+    looks = torch.stack([chances(reader, series[:1], pixel, look)[0] for look in reader.looks])
     first = looks.mean(0)
     mean, variance = moments(series)
     shared = np.array(_shared(looks, first)).T
@@ -80,7 +80,7 @@ def section(reader: Reader, series: torch.Tensor, pixel: float) -> Section:
 def around(reader: Reader, found: Section, near: Box) -> Section:
     """The same slice, its other phases looked at within ``near``."""
     first, series = found.first[None, :, near[0], near[1]], found.series[1:, near[0], near[1]]
-    rest = [chances(reader, series, found.pixel, LOOKS[0])] if len(series) else []
+    rest = [chances(reader, series, found.pixel, reader.looks[0])] if len(series) else []
     return replace(found, near=near, chances=torch.cat([first, *rest]))
 
 
@@ -89,7 +89,7 @@ def again(reader: Reader, found: Section, phase: int) -> Section:
     assert found.near is not None
     assert found.chances is not None
     image = found.series[phase, found.near[0], found.near[1]]
-    looks = LOOKS[1:] if phase else LOOKS
+    looks = reader.looks[1:] if phase else reader.looks
     more = [chances(reader, image[None], found.pixel, look)[0] for look in looks]
     changed, shared = found.chances.clone(), found.shared
     changed[phase] = torch.stack([changed[phase], *more] if phase else more).mean(0)

@@ -5,12 +5,13 @@ ventricles are bright at once. What it says of the blood must then hold in time:
 cavity, and its left one as much later as the lungs take.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
 from models.cardiac.gate import roundness
+from models.cardiac.looks import EVEN
 from models.cardiac.segment import Reader, Segmented, segment
 from models.cardiac.tidy import CAVITY, MUSCLE, RIGHT, enclosed
 from models.perfusion.muscle import Heart
@@ -41,7 +42,7 @@ def find_heart(
     ``pools``, from arrival times, lend a right ventricle where the network sees none, and say where it
     inserts and on which side it lies (``right_ventricle``).
     """
-    found = segment(reader, series.amax(0)[None, None], 1000 * pixel)
+    found = segment(replace(reader, looks=EVEN), series.amax(0)[None, None], 1000 * pixel)
     left, muscle, right = (torch.from_numpy(found.labels[0, 0] == each) for each in (CAVITY, MUSCLE, RIGHT))
     if not bool(left.any()) or not bool(muscle.any()):
         return Heart.none(left, ("the network found no left ventricle",), "network")

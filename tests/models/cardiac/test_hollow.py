@@ -85,7 +85,9 @@ def test_slices_that_lie_askew_and_rough_outlines_gain_little():
         inner = np.stack(
             [
                 each
-                + sum(random.normal(0, 0.25) * np.cos(n * ANGLE + random.uniform(0, 6.3)) for n in range(3, 12))
+                + sum(
+                    random.normal(0, 0.25) * np.cos(n * ANGLE + random.uniform(0, 6.3)) for n in range(3, 12)
+                )
                 for each in 13 * np.sqrt(1 - HEIGHT**2)
             ]
         )
@@ -99,5 +101,9 @@ def test_slices_that_lie_askew_and_rough_outlines_gain_little():
 def test_without_a_ring_of_muscle_nothing_is_filled():
     full, seen = ventricle(20), leaning(ventricle(12), (3, 4, 5), 1.2, 0.3)
     open_ = np.where((np.abs(ANGLE) > 2.5) & (seen == MUSCLE), 0, seen)
-    for beat in (np.stack([full, open_]), np.zeros_like(np.stack([full, seen])), np.stack([full, seen])[:, :2]):
+    for beat in (
+        np.stack([full, open_]),
+        np.zeros_like(np.stack([full, seen])),
+        np.stack([full, seen])[:, :2],
+    ):
         np.testing.assert_array_equal(without_hollows(beat), beat)

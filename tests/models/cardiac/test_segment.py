@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from models.cardiac.looks import LOOKS, Reader
+from models.cardiac.looks import EVEN, LOOKS, Reader, powered
 from models.cardiac.section import around, section
 from models.cardiac.segment import joined, segment
 from models.cardiac.tidy import CAVITY, MUSCLE
@@ -108,9 +108,37 @@ def test_end_systole_is_looked_at_in_as_many_ways_as_end_diastole():
         seen.extend(round(100 * float(each.min())) for each in batch)
         return by_brightness(batch)
 
-    segment(Reader(scores=counting, pixel=2.0), stamped, 2.0)
+    segment(Reader(scores=counting, pixel=2.0, looks=EVEN), stamped, 2.0)
     looks = [seen.count(phase) / labels.shape[1] for phase in range(len(labels))]
     assert looks == [len(LOOKS), 1, len(LOOKS), 1]
+
+
+def test_half_of_the_looks_lift_what_is_dim_beside_bright_fat():
+    """Seen: at end-systole a thick heart beside a bright chest had no ventricle in two slices."""
+    seen = []
+
+    def counting(batch):
+        seen.extend(each / each.amax() for each in batch)
+        return by_brightness(batch)
+
+    images = torch.ones(1, 1, 64, 64)
+    images[..., :6, :6] = 4.0
+    segment(Reader(scores=counting, pixel=2.0), images, 2.0)
+    dim = sorted(float(each.median()) for each in seen)
+    assert dim == pytest.approx([0.25, 0.25, 0.25**0.75, 0.25**0.75], rel=0.02)
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e5])
+def test_a_power_of_the_signal_knows_no_unit_and_keeps_the_order(scale):
+    random = torch.Generator().manual_seed(2)
+    images = torch.rand(3, 8, 8, generator=random)
+    images[1] = 0
+    found = powered(scale * images, 0.75)
+    torch.testing.assert_close(found, scale * powered(images, 0.75), rtol=1e-4, atol=0)
+    torch.testing.assert_close(found.amax((1, 2)), scale * images.amax((1, 2)))
+    assert torch.equal(found[0].flatten().argsort(), images[0].flatten().argsort())
+    assert not found[1].any()
+    assert torch.equal(powered(images, 1.0), images)
 
 
 def test_looks_are_on_pixels_of_two_sizes_so_that_a_large_heart_is_of_usual_size_in_some():

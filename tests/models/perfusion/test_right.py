@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from models.cardiac.segment import Segmented
+from models.cardiac.segment import Reader, Segmented
 from models.cardiac.tidy import CAVITY, MUSCLE, RIGHT
 from models.perfusion import network
 from models.perfusion.pools import find_pools
@@ -50,7 +50,7 @@ def found(monkeypatch, right, beyond=0.6, arrived=True):
     assert pools.right.any() and pools.left.any()
     if not arrived:
         pools = type(pools)(**{**vars(pools), "right": pools.right & False})
-    return network.find_heart(lambda _: None, series, TIMES, PIXEL, pools)
+    return network.find_heart(Reader(scores=lambda batch: batch), series, TIMES, PIXEL, pools)
 
 
 def test_a_right_ventricle_where_the_blood_comes_first_is_kept_as_it_was_drawn(monkeypatch):
