@@ -1,10 +1,10 @@
 """Volumes of simulated cine stacks, from streamed k-space through ``cine_function``, beside what is known.
 
 The people come from the simulator's families, whose shapes and intensities no training sees (the network
-learns from drawn slices). Gated and segmented, R = 2, six coils, 8 mm slices with gaps of 2 mm. Each stack is
-measured against perfect masks of the same slices and against the heart's analytic volumes; what perfect masks
-miss of these is what slicing alone costs. ``SCANSIDE_STACKS`` says how many stacks, 12 otherwise; 60 take 25
-minutes of processor time, which SCANSIDE_JOBS processes share.
+learns from drawn slices). Gated and segmented, R = 2, six coils, 25 phases, 8 mm slices with gaps of 2 mm.
+Each stack is measured against perfect masks of the same slices and against the heart's analytic volumes; what
+perfect masks miss of these is what slicing alone costs. ``SCANSIDE_STACKS`` says how many stacks, 12
+otherwise; 60 take 75 minutes of processor time, which SCANSIDE_JOBS processes share.
 """
 
 import json
@@ -38,7 +38,10 @@ from server.wire.decode import decode_all
 from server.wire.messages import Close, Header, Message
 from server.wire.readouts import split
 
-MATRIX, PIXEL, STATES = 176, 2.0e-3, 10
+MATRIX, PIXEL = 176, 2.0e-3
+STATES = 25
+"""Of the beat. Between them k-space is a mixture of two: of ten, most lines had shown two hearts at once."""
+
 THICKNESS, GAP = 0.008, 0.002
 FIRST = 1000
 """Seed of the first person."""

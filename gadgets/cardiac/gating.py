@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from gadgets.cardiac.between import taps
 from gadgets.data import Block, Notes, Text
 from gadgets.gadget import Gadget
 from gadgets.head import Flag
@@ -33,13 +34,13 @@ PARAMETER = "RetroGatedImages"
 
 @dataclass(frozen=True, kw_only=True)
 class GateHeartbeats(Gadget):
-    """The lines of each slice at the same phases of the heartbeat, interpolated linearly in time.
+    """The lines of each slice at the same phases of the heartbeat, interpolated in time.
 
     A line is measured again and again in one heartbeat, or in several. Its samples lie at parts of that
-    beat's interval (time stamp and time since trigger say which); between them k-space is interpolated, from
-    the last to the first across the trigger. Of several beats that measured a line the one whose interval is
-    nearest to the slice's median counts; a text says how many intervals differ by more than ``tolerance`` and
-    had to be used. Slices come one after the other; what has no time since a trigger passes as it is.
+    beat's interval (time stamp and time since trigger say which); between them k-space is interpolated by
+    cubic pieces (``between``), from the last to the first across the trigger. Of several beats that measured
+    a line the one whose interval is nearest to the slice's median counts; a text says how many intervals
+    differ by more than ``tolerance`` and had to be used. Slices come one after the other; what has no time since a trigger passes as it is.
     """
 
     phases: Annotated[int, Field(ge=2, le=200)] | None = None
@@ -163,19 +164,23 @@ class _Lines:
 
     def at(self, phases: int) -> Iterator[NDArray[np.complex64]]:
         """Samples [line, coil, sample] of each phase: one can be reconstructed while the next is made."""
-        pairs = [_weights(self.place[rows], phases) for rows in self.rows]
-        low, high = (
-            np.array([rows[(at + step) % len(rows)] for rows, (at, _) in zip(self.rows, pairs, strict=True)])
-            for step in (0, 1)
-        )
-        weight = np.array([each for _, each in pairs]).astype(np.float32)
+        wanted = np.arange(phases) / phases
+        pairs = [taps(self.place[rows], wanted) for rows in self.rows]
+        which = np.stack([rows[index] for rows, (index, _) in zip(self.rows, pairs, strict=True)])
+        weight = np.stack([each for _, each in pairs]).astype(np.float32)
         for phase in range(phases):
-            before = self.data[low[:, phase]]
-            more = self.data[high[:, phase]]
-            more -= before
-            more *= weight[:, phase, None, None]
-            more += before
-            yield more
+            yield _summed(self.data, which[:, phase], weight[:, phase])
+
+
+def _summed(
+    data: NDArray[np.complex64], which: NDArray[np.int64], weight: NDArray[np.float32]
+) -> NDArray[np.complex64]:
+    """Weighted sums [line, coil, sample] of readouts ``which`` [line, tap]."""
+    total: NDArray[np.complex64] = data[which[:, 1]] * weight[:, 1, None, None]
+    for tap in (0, 2, 3):
+        used = np.flatnonzero(weight[:, tap])
+        total[used] += data[which[used, tap]] * weight[used, tap, None, None]
+    return total
 
 
 def _intervals(
@@ -191,14 +196,3 @@ def _intervals(
     intervals[intervals > 2.5 * usual] = usual
     found: NDArray[np.float64] = np.maximum(intervals, longest + 1)
     return found
-
-
-def _weights(place: NDArray[np.float64], phases: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """For each phase the sample before it and the weight of the one behind, on a circle of length 1."""
-    wanted = np.arange(phases) / phases
-    before = np.searchsorted(place, wanted + 1e-9, side="right") - 1
-    left = np.where(before < 0, place[-1] - 1, place[before])
-    right = np.where(before + 1 < len(place), place[(before + 1) % len(place)], place[0] + 1)
-    right = np.where(before < 0, place[0], right)
-    step = np.maximum(right - left, 1e-9)
-    return before % len(place), np.clip((wanted - left) / step, 0, 1)

@@ -1,8 +1,8 @@
 """Hollows of the left cavity along its axis: papillary muscles that lean on the wall and look like it.
 
-They count as blood. At end-systole they may fill half of a slice's circumference, so that its outline shows no
-bay (``bay``); but they begin and end within the ventricle, and the slices above and below show where the wall
-is. A wall that bulges into the cavity does so at end-diastole, too, and stays.
+They count as blood. At end-systole they may fill half of a slice's circumference, so that its outline shows
+no bay (``bay``); but they begin and end within the ventricle, and the slices above and below show where the
+wall is. A wall that bulges into the cavity does so at end-diastole, too, and stays.
 """
 
 from dataclasses import dataclass

@@ -13,8 +13,8 @@ Network = Callable[[torch.Tensor], torch.Tensor]
 """Images [batch, 1, y, x] to scores [batch, class, y, x]; sides are multiples of ``MULTIPLE``."""
 
 Look = tuple[int, bool, float, float]
-"""Quarter turns, mirroring, how much coarser the pixels are than what the network is used to, and the power of
-the signal, over the largest one, that is shown instead of it."""
+"""Quarter turns, mirroring, how much coarser the pixels are than what the network is used to, and the power
+of the signal, over the largest one, that is shown instead of it."""
 
 COARSE = 1.25
 

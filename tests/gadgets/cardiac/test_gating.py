@@ -65,7 +65,7 @@ def test_every_line_is_seen_at_the_same_phases_of_its_own_beat():
     idx = found.head["idx"]
     np.testing.assert_array_equal(idx["phase"], np.repeat(np.arange(8), 6))
     expected = moving(idx["kspace_encode_step_1"], idx["phase"] / 8)
-    np.testing.assert_allclose(found.data[:, 0, 0], expected, atol=0.12)
+    np.testing.assert_allclose(found.data[:, 0, 0], expected, rtol=0.003)
 
 
 def test_where_blocks_were_cut_changes_nothing():

@@ -25,7 +25,7 @@ def tube(inner, outer):
 
 
 def leaning(labels, slices, half, reach):
-    """The same with muscle from ``reach`` of the radius on, in a part of the circle, ``half`` wide each way."""
+    """The same with muscle from ``reach`` of the radius on, over ``half`` each way."""
     out = labels.copy()
     for index in slices:
         radius = np.sqrt((labels[index] == CAVITY).sum() / np.pi)
