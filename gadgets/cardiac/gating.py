@@ -40,7 +40,8 @@ class GateHeartbeats(Gadget):
     beat's interval (time stamp and time since trigger say which); between them k-space is interpolated by
     cubic pieces (``between``), from the last to the first across the trigger. Of several beats that measured
     a line the one whose interval is nearest to the slice's median counts; a text says how many intervals
-    differ by more than ``tolerance`` and had to be used. Slices come one after the other; what has no time since a trigger passes as it is.
+    differ by more than ``tolerance`` and had to be used. Slices come one after the other; what has no time
+    since a trigger passes as it is.
     """
 
     phases: Annotated[int, Field(ge=2, le=200)] | None = None
