@@ -177,11 +177,19 @@ def _summed(
     data: NDArray[np.complex64], which: NDArray[np.int64], weight: NDArray[np.float32]
 ) -> NDArray[np.complex64]:
     """Weighted sums [line, coil, sample] of readouts ``which`` [line, tap]."""
-    total: NDArray[np.complex64] = data[which[:, 1]] * weight[:, 1, None, None]
+    parts = data.reshape(len(data), -1).view(np.float32)
+    total = parts[which[:, 1]]
+    total *= weight[:, 1, None]
     for tap in (0, 2, 3):
         used = np.flatnonzero(weight[:, tap])
-        total[used] += data[which[used, tap]] * weight[used, tap, None, None]
-    return total
+        more = parts[which[used, tap]]
+        more *= weight[used, tap, None]
+        if len(used) == len(total):
+            total += more
+        else:
+            total[used] += more
+    out: NDArray[np.complex64] = total.view(np.complex64).reshape(len(which), *data.shape[1:])
+    return out
 
 
 def _intervals(

@@ -2,7 +2,8 @@
 
 They count as blood. At end-systole they may fill half of a slice's circumference, so that its outline shows
 no bay (``bay``); but they begin and end within the ventricle, and the slices above and below show where the
-wall is. A wall that bulges into the cavity does so at end-diastole, too, and stays.
+wall is. A wall that bulges into the cavity does so at end-diastole, too; and one that contracts more than its
+neighbours, as beside an infarct, becomes thicker but not more: muscle keeps its volume. Both stay.
 """
 
 from dataclasses import dataclass
@@ -34,6 +35,9 @@ BEFORE = 0.5
 BESIDE = 2
 """Rays on both sides, whose dips at end-diastole count: hearts twist, and edges lie between rays."""
 
+MORE = 0.5
+"""Of a hollow, how much muscle must be on its ray that was not there at end-diastole."""
+
 SHARE = 2 / 3
 """Of the circumference, above which no papillary muscle fills it: the ventricle is narrow there."""
 
@@ -53,36 +57,82 @@ class _Tube:
     outer: Radii
     """[slice, ray]."""
 
+    @property
+    def muscle(self) -> Radii:
+        """Of the wall on each ray, up to a factor [pixel^2], [slice, ray]."""
+        return self.outer**2 - self.inner**2
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Before:
+    """What a slice was like at end-diastole, on each ray the largest of those beside it, too."""
+
+    dip: Radii
+    """How deep its hollows were, as a part of the radius, [ray]."""
+
+    muscle: Radii
+    """[pixel^2], [ray]."""
+
+    cavity: int
+    """Its pixels."""
+
 
 def without_hollows(beat: Labels) -> Labels:
     """The labels [phase, slice, y, x] of a beat with muscle that stands in hollows of the cavity made cavity.
 
     Along each ray the cavity is as wide as the straight line between slices above and below, where it is
     narrower by an eighth and more, the wall is thicker by half of that and more, and the fullest phase, which
-    stays as it is, has a cavity without that hollow. Slices without a whole ring of muscle at both moments
-    stay as they are.
+    stays as it is, has a cavity without that hollow and half of what fills it less muscle. Slices without a
+    whole ring of muscle at both moments stay as they are, and those that would be fuller than that phase's.
     """
     diastole = int((beat == CAVITY).sum((1, 2, 3)).argmax())
-    before = {
-        index: dip
-        for tube in _tubes(beat[diastole])
-        for index, dip in zip(tube.slices, _relative(tube.inner), strict=True)
-    }
+    before = _before(beat[diastole])
     if not before:
         return beat
     moments = [each if n == diastole else _moment(each, before) for n, each in enumerate(beat)]
     return np.stack(moments)
 
 
-def _moment(labels: Labels, before: dict[int, Radii]) -> Labels:
-    """The labels [slice, y, x] of one moment without hollows that slices did not have ``before``, [ray]."""
+def _before(diastole: Labels) -> dict[int, _Before]:
+    """By slice, of end-diastole's labels [slice, y, x]."""
+    return {
+        index: _Before(dip=dip, muscle=muscle, cavity=int((diastole[index] == CAVITY).sum()))
+        for tube in _tubes(diastole)
+        for index, dip, muscle in zip(
+            tube.slices, _widest(_dips(tube.inner)), _widest(tube.muscle), strict=True
+        )
+    }
+
+
+def _moment(labels: Labels, before: dict[int, _Before]) -> Labels:
+    """The labels [slice, y, x] of one moment without hollows that slices did not have ``before``."""
     out = labels.copy()
     for tube in _tubes(labels):
-        known = np.stack([before.get(index, np.full(tube.inner.shape[1], np.inf)) for index in tube.slices])
-        outline = _filled(tube, known)
+        outline = _filled(tube, _new(tube, before))
         for place in map(int, np.flatnonzero((outline > tube.inner).any(1))):
             index = tube.slices[place]
-            out[index] = _painted(labels[index], tube.middles[place], outline[place])
+            filled = _painted(labels[index], tube.middles[place], outline[place])
+            if (filled == CAVITY).sum() <= before[index].cavity:
+                out[index] = filled
+    return out
+
+
+def _new(tube: _Tube, before: dict[int, _Before]) -> NDArray[np.bool_]:
+    """Where the cavity may have a hollow, [slice, ray]: it had none, and there is more muscle than there was.
+
+    The long axis becomes shorter, so that a slice has more muscle by a factor, the median one.
+    """
+    known = [index in before for index in tube.slices]
+    out = np.zeros(tube.inner.shape, np.bool_)
+    if not any(known):
+        return out
+    dip = np.stack([before[index].dip for index in tube.slices if index in before])
+    muscle = np.stack([before[index].muscle for index in tube.slices if index in before])
+    inner, now = tube.inner[known], tube.muscle[known]
+    closed = _closed(tube.inner, tube.inner)[0][known]
+    shortening = max(float(np.median(now / np.maximum(muscle, PIXEL))), 1.0)
+    more = now - shortening * muscle >= MORE * (closed**2 - inner**2)
+    out[known] = more & (dip < BEFORE * (closed - inner) / np.maximum(closed, PIXEL))
     return out
 
 
@@ -112,11 +162,16 @@ def _middle(section: Labels, whole: NDArray[np.bool_]) -> Point:
     return (y, x) if section[round(y), round(x)] == CAVITY else centre(section == CAVITY)
 
 
-def _relative(inner: Radii) -> Radii:
-    """How deep the dips are on each ray and those beside it, as a part of the radius, [slice, ray]."""
-    closed, _ = _closed(inner, np.zeros_like(inner))
-    deep = (closed - inner) / np.maximum(closed, PIXEL)
-    around: Radii = np.max([np.roll(deep, step, 1) for step in range(-BESIDE, BESIDE + 1)], 0)
+def _dips(inner: Radii) -> Radii:
+    """How deep the hollows are, as a part of the radius, [slice, ray]."""
+    closed, _ = _closed(inner, inner)
+    deep: Radii = (closed - inner) / np.maximum(closed, PIXEL)
+    return deep
+
+
+def _widest(values: Radii) -> Radii:
+    """The largest on each ray and those beside it, [slice, ray]."""
+    around: Radii = np.max([np.roll(values, step, 1) for step in range(-BESIDE, BESIDE + 1)], 0)
     return around
 
 
@@ -136,14 +191,13 @@ def _closed(inner: Radii, wall: Radii) -> tuple[Radii, Radii]:
     return radius, thick
 
 
-def _filled(tube: _Tube, before: Radii) -> Radii:
-    """The cavity's radii [slice, ray] with those of its hollows closed, by how deep dips were ``before``."""
-    wall = tube.outer - tube.inner
-    closed, usual = _closed(tube.inner, wall)
+def _filled(tube: _Tube, new: NDArray[np.bool_]) -> Radii:
+    """The cavity's radii [slice, ray] with those of its hollows closed that are ``new``."""
+    closed, usual = _closed(tube.inner, tube.outer - tube.inner)
     depth = closed - tube.inner
-    hollow = (depth >= np.maximum(DEEP * closed, PIXEL)) & (wall - usual >= THICKER * depth)
-    new = before < BEFORE * depth / np.maximum(closed, PIXEL)
-    hollow = spread(hollow & new, (depth > 0) & new)
+    hollow = new & (depth >= np.maximum(DEEP * closed, PIXEL))
+    hollow &= tube.outer - tube.inner - usual >= THICKER * depth
+    hollow = spread(hollow, (depth > 0) & new)
     hollow &= hollow.mean(1, keepdims=True) <= SHARE
     return np.where(hollow, np.minimum(closed, np.maximum(tube.outer - 1, tube.inner)), tube.inner)
 

@@ -100,6 +100,19 @@ def test_an_atrium_at_end_systole_is_left_out_and_among_the_doubts():
     assert segment(Reader(scores=by_brightness, pixel=2.0), shown(beat()), 2.0).doubts == ()
 
 
+def test_papillary_muscles_that_lean_on_the_wall_at_end_systole_are_cavity():
+    labels = beat((14, 9), slices=6)
+    y, x = np.indices(labels.shape[2:])
+    away, half = np.hypot(y - 30, x - 34), np.abs(np.arctan2(y - 30, x - 34)) < 1.2
+    labels[1][:, (away <= 15.5) & (away > 9)] = MUSCLE
+    whole = (labels[1] == CAVITY).sum()
+    labels[1, 2:4, half & (away > 3) & (away <= 9)] = MUSCLE
+    seen = (labels[1] == CAVITY).sum()
+    found = (segment(Reader(scores=by_brightness, pixel=2.0), shown(labels), 2.0).labels[1] == CAVITY).sum()
+    assert seen < 0.9 * whole
+    assert found == pytest.approx(whole, rel=0.05)
+
+
 def test_end_systole_is_looked_at_in_as_many_ways_as_end_diastole():
     labels, seen = beat(), []
     stamped = shown(labels) + 0.01 * torch.arange(len(labels))[:, None, None, None]

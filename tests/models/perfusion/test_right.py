@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from models.cardiac.looks import EVEN
 from models.cardiac.segment import Reader, Segmented
 from models.cardiac.tidy import CAVITY, MUSCLE, RIGHT
 from models.perfusion import network
@@ -44,7 +45,12 @@ def first_pass(beyond):
 def found(monkeypatch, right, beyond=0.6, arrived=True):
     labels = (CAVITY * LEFT + MUSCLE * (WHOLE & ~LEFT) + RIGHT * right).numpy().astype(np.uint8)
     drawn = Segmented(labels=labels[None, None], disagreement=0.0, uncertainty=np.zeros(1))
-    monkeypatch.setattr(network, "segment", lambda *_: drawn)
+
+    def seen(reader: Reader, *_: object) -> Segmented:
+        assert reader.looks == EVEN, "a first pass is shown as it is"
+        return drawn
+
+    monkeypatch.setattr(network, "segment", seen)
     series = first_pass(beyond)
     pools = find_pools(series, TIMES, PIXEL)
     assert pools.right.any() and pools.left.any()
