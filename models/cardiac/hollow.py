@@ -18,16 +18,10 @@ from models.cardiac.ventricle import CAVITY, MUSCLE
 STEP = 0.25
 """Of a ray [pixel]."""
 
-SPAN = 5
-"""Slices from one beside a hollow to the one on its other side, at most: 4 to 5 cm."""
-
 DEEP = 1 / 8
 """Of the radius, from which a dip is a hollow; less than ``PIXEL`` is none."""
 
 PIXEL = 1.0
-
-THICKER = 0.5
-"""Of a hollow's depth, by which the wall there is thicker than beside it."""
 
 BEFORE = 0.5
 """Of its depth, relative to the radius, from which a hollow that end-diastole shows is one of the wall."""
@@ -81,9 +75,9 @@ def without_hollows(beat: Labels) -> Labels:
     """The labels [phase, slice, y, x] of a beat with muscle that stands in hollows of the cavity made cavity.
 
     Along each ray the cavity is as wide as the straight line between slices above and below, where it is
-    narrower by an eighth and more, the wall is thicker by half of that and more, and the fullest phase, which
-    stays as it is, has a cavity without that hollow and half of what fills it less muscle. Slices without a
-    whole ring of muscle at both moments stay as they are, and those that would be fuller than that phase's.
+    narrower by an eighth and more, and the fullest phase, which stays as it is, has a cavity without that
+    hollow and less muscle by half of what fills it. Slices without a whole ring of muscle at both moments
+    stay as they are, and those that would be fuller than that phase's.
     """
     diastole = int((beat == CAVITY).sum((1, 2, 3)).argmax())
     before = _before(beat[diastole])
@@ -129,7 +123,7 @@ def _new(tube: _Tube, before: dict[int, _Before]) -> NDArray[np.bool_]:
     dip = np.stack([before[index].dip for index in tube.slices if index in before])
     muscle = np.stack([before[index].muscle for index in tube.slices if index in before])
     inner, now = tube.inner[known], tube.muscle[known]
-    closed = _closed(tube.inner, tube.inner)[0][known]
+    closed = _closed(tube.inner)[known]
     shortening = max(float(np.median(now / np.maximum(muscle, PIXEL))), 1.0)
     more = now - shortening * muscle >= MORE * (closed**2 - inner**2)
     out[known] = more & (dip < BEFORE * (closed - inner) / np.maximum(closed, PIXEL))
@@ -164,7 +158,7 @@ def _middle(section: Labels, whole: NDArray[np.bool_]) -> Point:
 
 def _dips(inner: Radii) -> Radii:
     """How deep the hollows are, as a part of the radius, [slice, ray]."""
-    closed, _ = _closed(inner, inner)
+    closed = _closed(inner)
     deep: Radii = (closed - inner) / np.maximum(closed, PIXEL)
     return deep
 
@@ -175,28 +169,23 @@ def _widest(values: Radii) -> Radii:
     return around
 
 
-def _closed(inner: Radii, wall: Radii) -> tuple[Radii, Radii]:
-    """The farthest of straight lines between slices on both sides of each, and the wall's thickness that the
-    same slices have; what a slice has itself where none goes farther. All [slice, ray]."""
-    radius, thick = inner.copy(), wall.copy()
+def _closed(inner: Radii) -> Radii:
+    """The farthest of straight lines between slices on both sides of each; its own radius where none goes
+    farther. [slice, ray]."""
+    radius = inner.copy()
     for first in range(len(inner)):
-        for last in range(first + 2, min(len(inner), first + SPAN + 1)):
-            for index in range(first + 1, last):
-                part = (index - first) / (last - first)
-                line = inner[first] + part * (inner[last] - inner[first])
-                beside = wall[first] + part * (wall[last] - wall[first])
-                farther = line > radius[index]
-                radius[index] = np.where(farther, line, radius[index])
-                thick[index] = np.where(farther, beside, thick[index])
-    return radius, thick
+        for last in range(first + 2, len(inner)):
+            part = (np.arange(first + 1, last)[:, None] - first) / (last - first)
+            line = inner[first] + part * (inner[last] - inner[first])
+            np.maximum(radius[first + 1 : last], line, out=radius[first + 1 : last])
+    return radius
 
 
 def _filled(tube: _Tube, new: NDArray[np.bool_]) -> Radii:
     """The cavity's radii [slice, ray] with those of its hollows closed that are ``new``."""
-    closed, usual = _closed(tube.inner, tube.outer - tube.inner)
+    closed = _closed(tube.inner)
     depth = closed - tube.inner
     hollow = new & (depth >= np.maximum(DEEP * closed, PIXEL))
-    hollow &= tube.outer - tube.inner - usual >= THICKER * depth
     hollow = spread(hollow, (depth > 0) & new)
     hollow &= hollow.mean(1, keepdims=True) <= SHARE
     return np.where(hollow, np.minimum(closed, np.maximum(tube.outer - 1, tube.inner)), tube.inner)
