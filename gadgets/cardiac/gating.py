@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from gadgets.cardiac.between import taps
 from gadgets.data import Block, Notes, Text
 from gadgets.gadget import Gadget
 from gadgets.head import Flag
+from gadgets.interpolation import on_cycle
 from gadgets.scan import Scan
 
 SAME = 4
@@ -38,10 +38,10 @@ class GateHeartbeats(Gadget):
 
     A line is measured again and again in one heartbeat, or in several. Its samples lie at parts of that
     beat's interval (time stamp and time since trigger say which); between them k-space is interpolated by
-    cubic pieces (``between``), from the last to the first across the trigger. Of several beats that measured
-    a line the one whose interval is nearest to the slice's median counts; a text says how many intervals
-    differ by more than ``tolerance`` and had to be used. Slices come one after the other; what has no time
-    since a trigger passes as it is.
+    cubic pieces (``gadgets.interpolation``), from the last to the first across the trigger. Of several beats
+    that measured a line the one whose interval is nearest to the slice's median counts; a text says how many
+    intervals differ by more than ``tolerance`` and had to be used. Slices come one after the other; what has
+    no time since a trigger passes as it is.
     """
 
     phases: Annotated[int, Field(ge=2, le=200)] | None = None
@@ -166,7 +166,7 @@ class _Lines:
     def at(self, phases: int) -> Iterator[NDArray[np.complex64]]:
         """Samples [line, coil, sample] of each phase: one can be reconstructed while the next is made."""
         wanted = np.arange(phases) / phases
-        pairs = [taps(self.place[rows], wanted) for rows in self.rows]
+        pairs = [on_cycle(self.place[rows], wanted) for rows in self.rows]
         which = np.stack([rows[index] for rows, (index, _) in zip(self.rows, pairs, strict=True)])
         weight = np.stack([each for _, each in pairs]).astype(np.float32)
         for phase in range(phases):

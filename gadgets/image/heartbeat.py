@@ -14,6 +14,7 @@ from gadgets.data import Image
 from gadgets.errors import DataError
 from gadgets.gadget import Gadget
 from gadgets.image.history import noted
+from gadgets.interpolation import on_line
 from gadgets.scan import Scan
 
 TICK = 2.5e-3
@@ -80,32 +81,14 @@ class InterpolateHeartbeats(Gadget):
         self, frames: list[Image], time: NDArray[np.int64], moment: float, place: tuple[int, int, int]
     ) -> Image:
         number, phase, length = place
-        weights = hermite(time.astype(np.float64), moment)
-        nearest = frames[max(weights, key=lambda n: abs(weights[n]))]
-        data = torch.stack([frames[n].data * weight for n, weight in weights.items()]).sum(0)
+        index, weight = (each[0] for each in on_line(time.astype(np.float64), np.array([moment])))
+        nearest = frames[int(index[np.abs(weight).argmax()])]
+        data = torch.stack([frames[n].data * float(w) for n, w in zip(index, weight, strict=True) if w]).sum(
+            0
+        )
         head = nearest.head.copy()
         head["phase"], head["image_index"] = phase, phase + 1
         head["image_series_index"] = SERIES * (number + 1) + int(head["slice"])
         head["physiology_time_stamp"][self.stamp] = round(length * phase / self.phases)
         said = {"ScansideHeartbeat": f"beat {number + 1} of {length * TICK * 1000:.0f} ms"}
         return replace(nearest, data=data, head=head, meta=noted(nearest.meta, "InterpolateHeartbeats", said))
-
-
-def hermite(time: NDArray[np.float64], moment: float) -> dict[int, float]:
-    """The weights of the samples at ``time`` whose sum is the value at ``moment``, within their range.
-
-    Cubic Hermite polynomials with the slopes of the chords between both neighbours (Catmull and Rom): exact
-    for parabolas at even distances, for straight lines always.
-    """
-    right = int(np.clip(np.searchsorted(time, moment), 1, len(time) - 1))
-    left = right - 1
-    step = time[right] - time[left]
-    x = (moment - time[left]) / step if step > 0 else 0.0
-    weights = {left: 2 * x**3 - 3 * x**2 + 1, right: 3 * x**2 - 2 * x**3}
-    for at, part in ((left, x**3 - 2 * x**2 + x), (right, x**3 - x**2)):
-        low, high = max(at - 1, 0), min(at + 1, len(time) - 1)
-        if time[high] > time[low]:
-            slope = part * step / (time[high] - time[low])
-            weights[high] = weights.get(high, 0.0) + slope
-            weights[low] = weights.get(low, 0.0) - slope
-    return {n: float(weight) for n, weight in sorted(weights.items()) if weight}

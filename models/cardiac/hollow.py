@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.cardiac.rays import Point, Radii, reach, spread, within
-from models.cardiac.regions import centre, enclosed, hull
-from models.cardiac.ventricle import CAVITY, MUSCLE
+from models.cardiac.rays import Radii, reach, spread, within
+from models.cardiac.regions import Mask, Point, centre, enclosed, hull
+from models.cardiac.tidy import CAVITY, MUSCLE, Labels
 
 STEP = 0.25
 """Of a ray [pixel]."""
@@ -38,8 +38,6 @@ SHARE = 2 / 3
 LEAST = 20
 """Pixels of a cavity that shows hollows."""
 
-Labels = NDArray[np.uint8]
-
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Tube:
@@ -49,12 +47,19 @@ class _Tube:
     middles: list[Point]
     inner: Radii
     outer: Radii
-    """[slice, ray]."""
+    closed: Radii
+    """Of the cavity, of the ventricle, and of the cavity without hollows; [slice, ray]."""
 
     @property
     def muscle(self) -> Radii:
         """Of the wall on each ray, up to a factor [pixel^2], [slice, ray]."""
         return self.outer**2 - self.inner**2
+
+    @property
+    def depth(self) -> Radii:
+        """Of the hollows, as a part of the radius, [slice, ray]."""
+        deep: Radii = (self.closed - self.inner) / np.maximum(self.closed, PIXEL)
+        return deep
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -92,9 +97,7 @@ def _before(diastole: Labels) -> dict[int, _Before]:
     return {
         index: _Before(dip=dip, muscle=muscle, cavity=int((diastole[index] == CAVITY).sum()))
         for tube in _tubes(diastole)
-        for index, dip, muscle in zip(
-            tube.slices, _widest(_dips(tube.inner)), _widest(tube.muscle), strict=True
-        )
+        for index, dip, muscle in zip(tube.slices, _widest(tube.depth), _widest(tube.muscle), strict=True)
     }
 
 
@@ -122,11 +125,9 @@ def _new(tube: _Tube, before: dict[int, _Before]) -> NDArray[np.bool_]:
         return out
     dip = np.stack([before[index].dip for index in tube.slices if index in before])
     muscle = np.stack([before[index].muscle for index in tube.slices if index in before])
-    inner, now = tube.inner[known], tube.muscle[known]
-    closed = _closed(tube.inner)[known]
+    now, filling = tube.muscle[known], (tube.closed**2 - tube.inner**2)[known]
     shortening = max(float(np.median(now / np.maximum(muscle, PIXEL))), 1.0)
-    more = now - shortening * muscle >= MORE * (closed**2 - inner**2)
-    out[known] = more & (dip < BEFORE * (closed - inner) / np.maximum(closed, PIXEL))
+    out[known] = (now - shortening * muscle >= MORE * filling) & (dip < BEFORE * tube.depth[known])
     return out
 
 
@@ -147,20 +148,14 @@ def _tube(labels: Labels, slices: list[int]) -> _Tube:
     middles = [_middle(labels[index], each) for index, each in zip(slices, whole, strict=True)]
     inner = [reach(labels[index] == CAVITY, at, STEP) for index, at in zip(slices, middles, strict=True)]
     outer = [reach(each, at, STEP) for each, at in zip(whole, middles, strict=True)]
-    return _Tube(slices=slices, middles=middles, inner=np.stack(inner), outer=np.stack(outer))
+    radii = np.stack(inner)
+    return _Tube(slices=slices, middles=middles, inner=radii, outer=np.stack(outer), closed=_closed(radii))
 
 
-def _middle(section: Labels, whole: NDArray[np.bool_]) -> Point:
+def _middle(section: Labels, whole: Mask) -> Point:
     """Of the whole ventricle, which no papillary muscle moves; of its cavity where that is elsewhere."""
     y, x = centre(whole)
     return (y, x) if section[round(y), round(x)] == CAVITY else centre(section == CAVITY)
-
-
-def _dips(inner: Radii) -> Radii:
-    """How deep the hollows are, as a part of the radius, [slice, ray]."""
-    closed = _closed(inner)
-    deep: Radii = (closed - inner) / np.maximum(closed, PIXEL)
-    return deep
 
 
 def _widest(values: Radii) -> Radii:
@@ -183,12 +178,10 @@ def _closed(inner: Radii) -> Radii:
 
 def _filled(tube: _Tube, new: NDArray[np.bool_]) -> Radii:
     """The cavity's radii [slice, ray] with those of its hollows closed that are ``new``."""
-    closed = _closed(tube.inner)
-    depth = closed - tube.inner
-    hollow = new & (depth >= np.maximum(DEEP * closed, PIXEL))
-    hollow = spread(hollow, (depth > 0) & new)
+    deep = (tube.depth >= DEEP) & (tube.closed - tube.inner >= PIXEL)
+    hollow = spread(deep & new, (tube.depth > 0) & new)
     hollow &= hollow.mean(1, keepdims=True) <= SHARE
-    return np.where(hollow, np.minimum(closed, np.maximum(tube.outer - 1, tube.inner)), tube.inner)
+    return np.where(hollow, np.minimum(tube.closed, np.maximum(tube.outer - 1, tube.inner)), tube.inner)
 
 
 def _painted(section: Labels, middle: Point, outline: Radii) -> Labels:

@@ -3,10 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from models.cardiac.regions import Mask
-
-Point = tuple[float, float]
-"""(y, x) [pixel]."""
+from models.cardiac.regions import Mask, Point
 
 Radii = NDArray[np.float64]
 """Along each ray, [..., ray]."""

@@ -5,6 +5,8 @@ from numpy.typing import NDArray
 
 Mask = NDArray[np.bool_]
 Regions = NDArray[np.int32]
+Point = tuple[float, float]
+"""(y, x) [pixel]."""
 
 SECTORS = 24
 """Of the circle about a cavity."""
@@ -127,7 +129,7 @@ def _chain(points: list[tuple[int, int]], side: int) -> list[tuple[int, int]]:
     return kept
 
 
-def centre(mask: Mask) -> tuple[float, float]:
+def centre(mask: Mask) -> Point:
     """Mean (y, x) of its pixels; nan where it is empty."""
     rows, columns = np.nonzero(mask)
     return (float(rows.mean()), float(columns.mean())) if len(rows) else (float("nan"), float("nan"))

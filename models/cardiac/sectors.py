@@ -8,6 +8,8 @@ from typing import Literal
 
 import torch
 
+from models.cardiac.regions import Point
+
 Level = Literal["basal", "mid", "apical"]
 
 NAMES = (
@@ -35,9 +37,6 @@ TERRITORY = ("LAD", "LAD", "RCA", "RCA", "LCX", "LCX") * 2 + ("LAD", "LAD", "RCA
 
 FIRST = {"basal": 1, "mid": 7, "apical": 13}
 """The number of the anterior segment at each level."""
-
-Point = tuple[float, float]
-"""(y, x) [pixel]."""
 
 
 def segments(

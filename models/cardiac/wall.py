@@ -7,8 +7,8 @@ import torch
 from numpy.typing import NDArray
 
 from models.cardiac.rays import RAYS, along
-from models.cardiac.regions import Mask, centre, grown
-from models.cardiac.sectors import Level, Point, segments
+from models.cardiac.regions import Mask, Point, centre, grown
+from models.cardiac.sectors import Level, segments
 from models.cardiac.tidy import CAVITY, MUSCLE, RIGHT, Labels
 
 STEP = 0.2

@@ -1,10 +1,9 @@
 import numpy as np
-import pytest
 import torch
 
 from gadgets.data import Image
 from gadgets.head import IMAGE_HEAD
-from gadgets.image.heartbeat import InterpolateHeartbeats, hermite
+from gadgets.image.heartbeat import InterpolateHeartbeats
 from gadgets.scan import Scan
 from gadgets.testing import run, run_interrupted
 
@@ -71,12 +70,3 @@ def test_companions_pass_and_a_broken_scan_gives_no_heartbeat():
     assert beats(frames(role="gfactor")) == []
     items = list(frames())
     assert run_interrupted(InterpolateHeartbeats(), items, Scan()) == items
-
-
-@pytest.mark.parametrize("moment", [0, 0.5, 3, 7.25, 9])
-def test_weights_are_of_one_sum_and_exact_for_parabolas(moment):
-    time = np.arange(10.0)
-    weights = hermite(time, moment)
-    assert sum(weights.values()) == pytest.approx(1)
-    if 1 <= moment <= 8:
-        assert sum(weight * n**2 for n, weight in weights.items()) == pytest.approx(moment**2)
