@@ -1,5 +1,5 @@
 """Where the left ventricle ends at its base, over the whole beat: what lies beyond is the atrium, which looks
-like it.
+like it; and what a reader has to know of slices.
 
 The base goes towards the apex as the ventricle contracts, so a slice that shows the ventricle at end-diastole
 may show the atrium at end-systole: wide, and with a wall that has become thinner while every ventricle's
@@ -114,3 +114,20 @@ def wavering(cavity: NDArray[np.int64]) -> tuple[str, ...]:
         f" other than in the phases around it: {share[index]:.0%} of the end-diastolic volume"
         for index in map(int, np.flatnonzero(odd))
     )
+
+
+def holes(cavity: NDArray[np.int64]) -> tuple[str, ...]:
+    """What a reader has to know of slices without a cavity between slices that have one, in the largest and
+    the smallest volume, of cavities [phase, slice]: a ventricle closes there, or it was not seen."""
+    volumes, found = cavity.sum(1), []
+    for name, phase in (("end-diastole", int(volumes.argmax())), ("end-systole", int(volumes.argmin()))):
+        there = np.flatnonzero(cavity[phase])
+        inside = np.arange(there[0], there[-1]) if len(there) else there
+        known = np.interp(inside, there, cavity[phase][there]) if len(there) else inside
+        for index, area in zip(inside, known, strict=True):
+            if not cavity[phase, index]:
+                found.append(
+                    f"slice {index + 1} has no left cavity at {name} between slices that have one: as much as"
+                    f" theirs would be {area / volumes.max():.0%} of the end-diastolic volume"
+                )
+    return tuple(found)

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from models.cardiac.base import beyond, said, wavering
+from models.cardiac.base import beyond, holes, said, wavering
 from models.cardiac.hollow import without_hollows
 from models.cardiac.looks import LOOKS, Look, Network, Reader, labels
 from models.cardiac.regions import Mask
@@ -90,7 +90,8 @@ def _beat(found: Labels, worth: NDArray[np.float32], upwards: bool) -> tuple[Lab
     atria, cavity = beyond(left, upwards), (left == CAVITY).sum((2, 3))
     left[atria] = 0
     left = without_hollows(left)
-    doubts = (*said(atria, cavity), *wavering(np.where(atria, 0, cavity)))
+    kept = np.where(atria, 0, cavity)
+    doubts = (*said(atria, cavity), *wavering(kept), *holes(kept))
     whole = np.stack([right_tidy(*pair, upwards) for pair in zip(found, left, strict=True)])
     return whole, doubts
 
