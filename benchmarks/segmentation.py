@@ -25,7 +25,7 @@ from models.cardiac.reader import reading
 from models.cardiac.regions import shrunk
 from models.cardiac.segment import Reader, Segmented, segment
 
-MODEL = "short-axis"
+MODEL = "short-axis-cine"
 PIXEL = 1.4
 """Assumed [mm]: the files say 1."""
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 
@@ -75,11 +76,11 @@ def denoising(batch: int = 1, shape: tuple[int, int] = (32, 24), seed: int = 0) 
     return image, 0.2 + torch.rand(batch, 1, *shape, generator=generator)
 
 
-def segmenting(batch: int = 1, shape: tuple[int, int] = (32, 24), seed: int = 0) -> Inputs:
-    """A random magnitude image whose sides are multiples of 16."""
+def segmenting(batch: int = 1, shape: tuple[int, int] = (32, 24), seed: int = 0, frames: int = 1) -> Inputs:
+    """Random magnitude images whose sides are multiples of 16, ``frames`` of each slice."""
     generator = torch.Generator().manual_seed(seed)
     sides = [-(-side // 16) * 16 for side in shape]
-    return (torch.rand(batch, 1, *sides, generator=generator),)
+    return (torch.rand(batch, frames, *sides, generator=generator),)
 
 
 IMAGE: tuple[Axis, ...] = ("n", 2, "y", "x")
@@ -96,7 +97,11 @@ FRAMES = Form(
     batch=(1, 25, 32),
 )
 DENOISER = Form(axes={"noisy": IMAGE, "sd": MAP}, example=denoising)
-SEGMENTER = Form(axes={"magnitude": MAP}, example=segmenting)
+
+
+def segmenter(frames: int) -> Form:
+    """Of a network that is shown ``frames`` magnitude images of each slice."""
+    return Form(axes={"magnitude": ("n", frames, "y", "x")}, example=partial(segmenting, frames=frames))
 
 
 def pad(inputs: Inputs) -> Inputs:

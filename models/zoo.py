@@ -19,13 +19,6 @@ from models.nets.unrolled import Design, Unrolled
 FOLDER = Path(__file__).parent / "cards"
 """The cards that come with the project."""
 
-FORMS: dict[type, Form] = {
-    Denoising: forms.DENOISER,
-    Design: forms.UNROLLED,
-    SegmenterDesign: forms.SEGMENTER,
-}
-"""What the networks of each design take."""
-
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Model:
@@ -43,9 +36,11 @@ class Model:
     def form(self) -> Form:
         """What the network takes."""
         design = self.card.design
-        if isinstance(design, Design) and design.dynamic:
-            return forms.FRAMES
-        return FORMS.get(type(design), forms.UNROLLED)
+        if isinstance(design, SegmenterDesign):
+            return forms.segmenter(design.frames)
+        if isinstance(design, Denoising):
+            return forms.DENOISER
+        return forms.FRAMES if isinstance(design, Design) and design.dynamic else forms.UNROLLED
 
 
 def names() -> list[str]:

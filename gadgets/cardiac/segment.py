@@ -42,7 +42,7 @@ class Segment(Gadget):
     Raises DataError for more than ``MOST`` images.
     """
 
-    model: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")] = "short-axis"
+    model: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")] = "short-axis-cine"
     """One of ``scanside models list``."""
 
     backend: Annotated[str, Field(pattern=r"^[a-z0-9_-]+$")] = "torch"

@@ -1,7 +1,7 @@
 """Hollows of the left cavity along its axis: papillary muscles that lean on the wall and look like it.
 
-They count as blood. At end-systole they may fill half of a slice's circumference, so that its outline shows
-no bay (``bay``); but they begin and end within the ventricle, and the slices above and below show where the
+They count as blood. At end-systole they may fill half of a slice's circumference, so that it shows nothing
+else; but they begin and end within the ventricle, and the slices above and below show where the
 wall is. A wall that bulges into the cavity does so at end-diastole, too; and one that contracts more than its
 neighbours, as beside an infarct, becomes thicker but not more: muscle keeps its volume. Both stay.
 """

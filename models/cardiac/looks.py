@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from models.nets.segmenter import MULTIPLE, PIXEL
 
 Network = Callable[[torch.Tensor], torch.Tensor]
-"""Images [batch, 1, y, x] to scores [batch, class, y, x]; sides are multiples of ``MULTIPLE``."""
+"""Images [batch, frame, y, x] to scores [batch, class, y, x]; sides are multiples of ``MULTIPLE``."""
 
 Look = tuple[int, bool, float, float]
 """Quarter turns, mirroring, how much coarser the pixels are than what the network is used to, and the power
@@ -47,32 +47,57 @@ class Reader:
     """Side of the pixels that it is shown [mm]."""
 
     looks: tuple[Look, ...] = LOOKS
+    frames: int = 1
+    """Images that it is shown of a slice: the one to label and, of three, those beside it."""
 
 
-def chances(reader: Reader, images: torch.Tensor, pixel: float, look: Look) -> torch.Tensor:
-    """Chances [image, class, y, x] of images [image, y, x] with pixels of ``pixel`` [mm]."""
+def chances(
+    reader: Reader, images: torch.Tensor, pixel: float, look: Look, beside: torch.Tensor | None = None
+) -> torch.Tensor:
+    """Chances [image, class, y, x] of images [image, y, x] with pixels of ``pixel`` [mm].
+
+    ``beside`` [2, y, x]: the same slice at end-diastole and end-systole, for a network that is shown them;
+    None: there is nothing but each image.
+    """
     turns, mirror, coarser, power = look
-    seen = torch.rot90(powered(images, power), turns, (-2, -1))
-    seen = seen.flip(-1) if mirror else seen
-    shape = int(seen.shape[-2]), int(seen.shape[-1])
+    shape = (images.shape[-2:], images.shape[:-3:-1])[turns % 2]
     height, width = (max(round(side * pixel / reader.pixel / coarser), MULTIPLE) for side in shape)
-    fitted = torch.nn.functional.interpolate(
-        seen[:, None].float(), (height, width), mode="bilinear", antialias=True
-    )
-    filled = torch.nn.functional.pad(fitted, (0, -width % MULTIPLE, 0, -height % MULTIPLE), mode="replicate")
-    at_once = max(BATCH // filled[0].numel(), 1)
-    scores = torch.cat([reader.scores(part) for part in torch.split(filled, at_once)])[..., :height, :width]
-    found = torch.nn.functional.interpolate(scores, shape, mode="bilinear").softmax(1)
+    beside = None if reader.frames == 1 else beside
+    top = None if beside is None else beside.float().amax()
+
+    def fitted(part: torch.Tensor) -> torch.Tensor:
+        seen = torch.rot90(powered(part, power, top), turns, (-2, -1))[:, None].float()
+        seen = seen.flip(-1) if mirror else seen
+        seen = torch.nn.functional.interpolate(seen, (height, width), mode="bilinear", antialias=True)
+        return torch.nn.functional.pad(seen, (0, -width % MULTIPLE, 0, -height % MULTIPLE), mode="replicate")
+
+    each, pair = fitted(images), None if beside is None else fitted(beside)
+    at_once = max(BATCH // each[0].numel(), 1)
+    parts = [reader.scores(framed(part, pair, reader.frames)) for part in torch.split(each, at_once)]
+    scores = torch.cat(parts)[..., :height, :width]
+    found = torch.nn.functional.interpolate(scores, tuple(shape), mode="bilinear").softmax(1)
     found = found.flip(-1) if mirror else found
     return torch.rot90(found, -turns, (-2, -1)).contiguous()
 
 
-def powered(images: torch.Tensor, power: float) -> torch.Tensor:
-    """Magnitudes [..., y, x] of which each image's largest stays, the others over it to a power."""
+def framed(images: torch.Tensor, beside: torch.Tensor | None, frames: int) -> torch.Tensor:
+    """Images [image, 1, y, x] with the pair ``beside`` each, [2, 1, y, x], or else themselves in its place:
+    [image, frame, y, x]."""
+    if beside is None:
+        return images.expand(-1, frames, -1, -1).contiguous()
+    return torch.cat([images, beside.transpose(0, 1).expand(len(images), -1, -1, -1)], 1)
+
+
+def powered(images: torch.Tensor, power: float, top: torch.Tensor | None = None) -> torch.Tensor:
+    """Magnitudes [..., y, x] of which ``top`` stays, the others over it to a power; None: each image's own.
+
+    What is seen beside each other has one ``top``: by its own, a single bright pixel would dim an image.
+    """
     if power == 1:
         return images
-    top = images.float().amax((-2, -1), keepdim=True).clamp_min(torch.finfo(torch.float32).tiny)
-    return top * (images / top).clamp_min(0) ** power
+    least = torch.finfo(torch.float32).tiny
+    top = images.float().amax((-2, -1), keepdim=True) if top is None else top
+    return top.clamp_min(least) * (images / top.clamp_min(least)).clamp_min(0) ** power
 
 
 def likeliest(chances: torch.Tensor, axis: int) -> torch.Tensor:

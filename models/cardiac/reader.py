@@ -7,6 +7,6 @@ from models.zoo import Model
 
 
 def reading(model: Model, backend: Backend) -> Reader:
-    """The model run by ``backend``, with the pixels that it was trained on."""
-    pixel = getattr(model.card.design, "pixel", PIXEL)
-    return Reader(scores=lambda batch: backend.infer((batch,)), pixel=float(pixel))
+    """The model run by ``backend``, with the pixels and frames that it was trained on."""
+    pixel, frames = getattr(model.card.design, "pixel", PIXEL), getattr(model.card.design, "frames", 1)
+    return Reader(scores=lambda batch: backend.infer((batch,)), pixel=float(pixel), frames=int(frames))

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from models.cardiac.gain import evened
 from models.cardiac.looks import Reader, chances, labels
 from models.cardiac.regions import Mask, largest, regions
 from models.cardiac.tidy import CAVITY, MUSCLE, Labels, steady
@@ -68,7 +69,9 @@ def section(reader: Reader, series: torch.Tensor, pixel: float) -> Section:
 
     Where that was not the heart, as only the other slices show, ``around`` looks elsewhere.
     """
-    looks = torch.stack([chances(reader, series[:1], pixel, look)[0] for look in reader.looks])
+    series = evened(series)
+    beside = extremes(series)
+    looks = torch.stack([chances(reader, series[:1], pixel, look, beside)[0] for look in reader.looks])
     first = looks.mean(0)
     mean, variance = moments(series)
     shared = np.array(_shared(looks, first)).T
@@ -79,8 +82,9 @@ def section(reader: Reader, series: torch.Tensor, pixel: float) -> Section:
 
 def around(reader: Reader, found: Section, near: Box) -> Section:
     """The same slice, its other phases looked at within ``near``."""
-    first, series = found.first[None, :, near[0], near[1]], found.series[1:, near[0], near[1]]
-    rest = [chances(reader, series, found.pixel, reader.looks[0])] if len(series) else []
+    first, series = found.first[None, :, near[0], near[1]], found.series[:, near[0], near[1]]
+    beside = extremes(series)
+    rest = [chances(reader, series[1:], found.pixel, reader.looks[0], beside)] if len(series) > 1 else []
     return replace(found, near=near, chances=torch.cat([first, *rest]))
 
 
@@ -88,14 +92,28 @@ def again(reader: Reader, found: Section, phase: int) -> Section:
     """The same slice, a phase looked at in all ways within ``near``: another one, or phase 0 anew."""
     assert found.near is not None
     assert found.chances is not None
-    image = found.series[phase, found.near[0], found.near[1]]
-    looks = reader.looks[1:] if phase else reader.looks
-    more = [chances(reader, image[None], found.pixel, look)[0] for look in looks]
+    series = found.series[:, found.near[0], found.near[1]]
+    looks, beside = reader.looks[1:] if phase else reader.looks, extremes(series)
+    more = [chances(reader, series[phase : phase + 1], found.pixel, look, beside)[0] for look in looks]
     changed, shared = found.chances.clone(), found.shared
     changed[phase] = torch.stack([changed[phase], *more] if phase else more).mean(0)
     if not phase:
         shared = np.array(_shared(torch.stack(more), changed[0])).T
     return replace(found, chances=changed, shared=shared)
+
+
+def extremes(series: torch.Tensor) -> torch.Tensor | None:
+    """End-diastole and end-systole of a slice [phase, y, x] as far as its images tell, [2, y, x]: phase 0 and
+    what differs most from it.
+
+    None where there is nothing beside phase 0, or that has pixels that are not finite; no other such phase is
+    chosen, for all phases are seen beside it.
+    """
+    whole = series.isfinite().all(-1).all(-1)
+    if not whole[0] or whole.sum() < 2:
+        return None
+    away = (series.float() - series[0].float()).nan_to_num(0, 0, 0).square().sum((1, 2))
+    return series[[0, int(torch.where(whole, away, -1.0)[1:].argmax()) + 1]]
 
 
 def moments(images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -6,7 +6,6 @@ Labels: 1 left cavity (papillary muscles and trabeculae within), 2 its muscle, 3
 import numpy as np
 from numpy.typing import NDArray
 
-from models.cardiac.bay import without_bays
 from models.cardiac.regions import Mask, centre, enclosed, filled, grown, hull, largest, shrunk
 from models.cardiac.right import right_ventricle
 from models.cardiac.ventricle import CAVITY, LEAST, MUSCLE, RIGHT, apex_first, left_ventricle
@@ -76,15 +75,13 @@ def right_tidy(labels: Labels, left: Labels, upwards: bool) -> Labels:
 def _section(inside: Mask, whole: Mask) -> Labels:
     """Cavity and muscle of one slice within the region that both fill.
 
-    The cavity is convex and without bays: papillary muscles and trabeculae, which look like the wall, belong
-    to it.
+    The cavity is convex: papillary muscles and trabeculae, which look like the wall, belong to it.
     """
     out = np.zeros(whole.shape, np.uint8)
     if whole.sum() < LEAST:
         return out
     smooth = grown(shrunk(inside)) & inside
     cavity = hull(smooth if smooth.any() else inside) & whole
-    cavity = without_bays(cavity, whole & ~cavity)
     if cavity.any() and enclosed(cavity, whole & ~cavity) < 0.5:
         return out
     out[rounded(whole, cavity)] = MUSCLE

@@ -35,6 +35,9 @@ class SegmenterDesign:
     pixel: float = PIXEL
     """Side of the pixels that it is shown [mm]."""
 
+    frames: Literal[1, 3] = 1
+    """Images of a slice that it is shown: the one to label and, of three, end-diastole and end-systole."""
+
 
 def block(taken: int, given: int) -> nn.Sequential:
     """Two convolutions, each normalised over the batch and rectified."""
@@ -52,14 +55,17 @@ class Segmenter(nn.Module):
         self.design = design
         widths = design.widths
         self.down = nn.ModuleList(
-            [block(taken, given) for taken, given in zip((8, *widths[:-1]), widths, strict=True)]
+            [
+                block(taken, given)
+                for taken, given in zip((8 * design.frames, *widths[:-1]), widths, strict=True)
+            ]
         )
         pairs = list(pairwise(widths))[::-1]
         self.up = nn.ModuleList([block(fine + coarse, fine) for fine, coarse in pairs])
         self.leave = nn.Conv2d(widths[0], 4 * design.classes, 1)
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
-        """Magnitude [batch, 1, y, x] to scores [batch, class, y, x]; sides are multiples of ``MULTIPLE``."""
+        """Magnitude [batch, frame, y, x] to scores [batch, class, y, x]; sides: multiples of ``MULTIPLE``."""
         features = nn.functional.pixel_unshuffle(seen(image), 2)
         features = features.contiguous(memory_format=torch.channels_last)
         kept = []
@@ -84,10 +90,10 @@ class Segmenter(nn.Module):
 
 
 def seen(image: torch.Tensor) -> torch.Tensor:
-    """The image as the network sees it [batch, 2, y, x]: over its mean, and over its local mean."""
-    mean = image.mean((1, 2, 3), keepdim=True).clamp_min(1e-12)
-    image = image / mean
-    coarse = nn.functional.avg_pool2d(image, 4)
+    """The frames [batch, frame, y, x] as the network sees them [batch, 2 frames, y, x]: over the mean of all,
+    and over their local mean."""
+    image = image / image.mean((1, 2, 3), keepdim=True).clamp_min(1e-12)
+    coarse = nn.functional.avg_pool2d(image.mean(1, keepdim=True), 4)
     coarse = nn.functional.avg_pool2d(coarse, 9, 1, 4, count_include_pad=False)
     local = nn.functional.interpolate(coarse, scale_factor=4.0, mode="bilinear")
     return torch.cat([(0.4 * image).clamp_max(2.5), (0.6 * image / (local + 0.15)).clamp_max(2.5)], 1)

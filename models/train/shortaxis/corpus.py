@@ -1,7 +1,7 @@
 """Drawn slices on disk: shards, made once, by seed."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -20,7 +20,14 @@ SCALE = 1.25
 """By how much they are larger or smaller in training: headers err, and hearts differ."""
 
 Slices = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
-"""Images, float16 [slice, y, x], labels, uint8 [slice, y, x], and sides of pixels [mm], float32 [slice]."""
+"""Images, float16 [slice, moment, y, x], labels, uint8 [slice, moment, y, x], and sides of pixels [mm],
+float32 [slice]."""
+
+ALONE = 0.15
+"""How often a step sees a slice without its other moments."""
+
+TAUGHT = (0.4, 0.4, 0.2)
+"""How often each moment is the one whose labels are learned."""
 
 
 def make(
@@ -42,7 +49,7 @@ def _write(folder: Path, seed: int, count: int, index: int) -> None:
 def slices(random: Random, count: int) -> Slices:
     """New slices."""
     drawn = [draw(random) for _ in range(count)]
-    images = torch.stack([each.image for each in drawn]).clamp_max(6e4).half()
+    images = torch.stack([each.images for each in drawn]).clamp_max(6e4).half()
     return images, torch.stack([each.labels for each in drawn]), torch.tensor([each.pixel for each in drawn])
 
 
@@ -53,12 +60,19 @@ def load(folder: Path, index: int, device: torch.device | None = None) -> Slices
 
 
 def batches(
-    shard: Slices, size: int, window: int, random: Random, pixel: float = PIXEL, narrow: int = 0
+    shard: Slices,
+    size: int,
+    window: int,
+    random: Random,
+    pixel: float = PIXEL,
+    narrow: int = 0,
+    frames: int = 1,
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """Batches in random order, float32 [slice, 1, y, x] and int64 [slice, y, x], where the shard is.
+    """Batches in random order, float32 [slice, frame, y, x] and int64 [slice, y, x], where the shard is.
 
     Each slice gives one window of itself, turned, on pixels of about ``pixel`` [mm]. With ``narrow`` each
     batch has its own side, from there to ``window``: a series is looked at close around the heart, too.
+    The first of the ``frames`` is the moment of the labels; end-diastole and end-systole are beside it.
     """
     order = torch.from_numpy(random.permutation(len(shard[0]))).to(shard[0].device)
     for first in range(0, len(order) - size + 1, size):
@@ -66,13 +80,41 @@ def batches(
         side = (
             MULTIPLE * int(random.integers(narrow // MULTIPLE, window // MULTIPLE + 1)) if narrow else window
         )
-        yield vary(*_windows((chosen[0], chosen[1], chosen[2]), side, random, pixel), random)
+        which = torch.from_numpy(random.choice(len(TAUGHT), size, p=TAUGHT)).to(shard[0].device)
+        alone = torch.from_numpy(random.random(size) < ALONE).to(shard[0].device)
+        images, labels = _windows(_labelled(chosen, which), side, random, pixel)
+        yield presented(vary(images, random), which, alone, frames), labels
 
 
-def centred(shard: Slices, window: int, pixel: float = PIXEL) -> tuple[torch.Tensor, torch.Tensor]:
-    """Windows about the middles of hearts, or of slices without one: nothing turned, pixels of ``pixel``."""
-    step = torch.eye(2, device=shard[2].device) * pixel / shard[2][:, None, None]
-    return sampled(shard, middles(shard[1]), step, window)
+def _labelled(shard: Sequence[torch.Tensor], which: torch.Tensor) -> Slices:
+    """Slices with the labels of one moment each, ``which`` [slice]: labels [slice, y, x]."""
+    images, labels, pixels = shard
+    return images, labels[torch.arange(len(which), device=which.device), which], pixels
+
+
+def presented(images: torch.Tensor, which: torch.Tensor, alone: torch.Tensor, frames: int) -> torch.Tensor:
+    """Images [slice, moment, y, x] as a network is shown them, [slice, frame, y, x].
+
+    The moment ``which`` [slice] and, beside it, the first two; itself where it is seen ``alone`` [slice].
+    """
+    rows = torch.arange(len(which), device=which.device)[:, None]
+    beside = torch.arange(frames - 1, device=which.device).expand(len(which), -1)
+    beside = torch.where(alone[:, None], which[:, None], beside)
+    return images[rows, torch.cat([which[:, None], beside], 1)]
+
+
+def centred(
+    shard: Slices, window: int, pixel: float = PIXEL, frames: int = 1
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Windows about the middles of hearts, or of slices without one: nothing turned, pixels of ``pixel``.
+
+    End-diastole and end-systole in turn.
+    """
+    which = torch.arange(len(shard[0]), device=shard[0].device) % 2
+    shown = _labelled(shard, which)
+    step = torch.eye(2, device=shown[2].device) * pixel / shown[2][:, None, None]
+    images, labels = sampled(shown, middles(shown[1]), step, window)
+    return presented(images, which, torch.zeros_like(which, dtype=torch.bool), frames), labels
 
 
 def _windows(shard: Slices, window: int, random: Random, pixel: float) -> tuple[torch.Tensor, torch.Tensor]:
@@ -105,7 +147,8 @@ def middles(labels: torch.Tensor) -> torch.Tensor:
 def sampled(
     shard: Slices, middle: torch.Tensor, step: torch.Tensor, window: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Windows about ``middle`` [slice, (y, x)] whose pixels are ``step`` [slice, 2, 2] of the slice's apart.
+    """Windows about ``middle`` [slice, (y, x)] whose pixels are ``step`` [slice, 2, 2] of the slice's apart,
+    of images [slice, moment, y, x] and labels [slice, y, x].
 
     An image is the mean of four points in each pixel and goes on beyond its edge; a label is that of the
     pixel's middle.
@@ -120,13 +163,13 @@ def sampled(
         return ((at + 0.5) * (2 / size) - 1).flip(-1)
 
     sample = torch.nn.functional.grid_sample
-    seen = sample(images.float()[:, None], places(2 * window), padding_mode="border", align_corners=False)
+    seen = sample(images.float(), places(2 * window), padding_mode="border", align_corners=False)
     named = sample(labels.float()[:, None], places(window), mode="nearest", align_corners=False)
     return torch.nn.functional.avg_pool2d(seen, 2), named[:, 0].round().long()
 
 
-def vary(images: torch.Tensor, labels: torch.Tensor, random: Random) -> tuple[torch.Tensor, torch.Tensor]:
-    """Other contrast and noise for each slice."""
+def vary(images: torch.Tensor, random: Random) -> torch.Tensor:
+    """Other contrast and noise for each slice, images [slice, moment, y, x]."""
 
     def factor(low: float, high: float) -> torch.Tensor:
         return torch.from_numpy(random.uniform(low, high, (len(images), 1, 1, 1))).float().to(images.device)
@@ -135,4 +178,4 @@ def vary(images: torch.Tensor, labels: torch.Tensor, random: Random) -> tuple[to
     images = top * (images / top).clamp_min(0) ** factor(0.75, 1.35)
     own = torch.Generator(images.device).manual_seed(int(random.integers(2**62)))
     noise = torch.randn(images.shape, generator=own, device=images.device)
-    return (images + factor(0, 0.03) * top * noise).abs(), labels
+    return (images + factor(0, 0.03) * top * noise).abs()

@@ -1,4 +1,4 @@
-"""One drawn slice: an image as a scanner would give it, and its labels."""
+"""One drawn slice through a heartbeat: images as a scanner would give them, and their labels."""
 
 import math
 from dataclasses import dataclass
@@ -8,10 +8,11 @@ import torch
 
 from models.train.fields import Random
 from models.train.shortaxis import chest, layout
-from models.train.shortaxis.appearance import render
+from models.train.shortaxis.appearance import scene
+from models.train.shortaxis.beat import Beat, draw_beat
 from models.train.shortaxis.field import smooth
 from models.train.shortaxis.layout import Section
-from models.train.shortaxis.shape import Heart, draw_heart, logarithmic
+from models.train.shortaxis.shape import Heart, logarithmic
 from models.train.shortaxis.tissue import Part
 
 SIZE = 160
@@ -22,16 +23,19 @@ FINE = 220
 
 LAYERS = 3
 
+MOMENTS = 3
+"""About end-diastole, about end-systole, and any other."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Drawn:
     """A slice."""
 
-    image: torch.Tensor
-    """float32 [y, x], not negative."""
+    images: torch.Tensor
+    """float32 [moment, y, x], not negative."""
 
     labels: torch.Tensor
-    """uint8 [y, x]."""
+    """uint8 [moment, y, x]."""
 
     pixel: float
     """Side of a pixel [mm]."""
@@ -54,17 +58,30 @@ class _View:
 
 def draw(random: Random) -> Drawn:
     """A random slice of a random heart."""
-    heart, view = draw_heart(random), _view(random)
+    beat, view = draw_beat(random), _view(random)
     u, v = _points(random, view)
-    parts = torch.zeros(FINE, FINE, dtype=torch.uint8)
-    depth = chest.paint(parts, u, v, random, _size(random, heart, view.height), view.height)
-    layers, labels = parts.repeat(LAYERS, 1, 1), torch.zeros_like(parts)
-    box = _box(u, v, heart.reach)
-    if box:
-        at = _section(random, u[box], v[box], heart, view)
-        labels[box] = layout.paint(layers[:, *box], at, heart)
-    image = render(layers, depth, random, SIZE, view.fov)
-    return Drawn(image=image, labels=_coarse(labels), pixel=view.fov / SIZE)
+    chest_ = torch.zeros(FINE, FINE, dtype=torch.uint8)
+    depth = chest.paint(chest_, u, v, random, _size(random, beat.heart, view.height), view.height)
+    look, box = scene(depth, random, SIZE, view.fov), _box(u, v, beat.heart.reach)
+    around = _around(random, view)
+    images, labels = [], []
+    for moment, contraction in enumerate(_contractions(random)):
+        layers, named = chest_.repeat(LAYERS, 1, 1), torch.zeros_like(chest_)
+        if box:
+            at = _section(u[box], v[box], beat, view, around, contraction)
+            named[box] = layout.paint(layers[:, *box], at, beat.at(contraction))
+        images.append(look.image(layers, random, moment, beat.squeezed * contraction))
+        labels.append(_coarse(named))
+    return Drawn(images=torch.stack(images), labels=torch.stack(labels), pixel=view.fov / SIZE)
+
+
+def _contractions(random: Random) -> tuple[float, float, float]:
+    """Of the moments: where the first two should be end-diastole and end-systole, they mostly are."""
+    if random.random() < 0.08:
+        return random.random(), random.random(), random.random()
+    first = 0.0 if random.random() < 0.7 else random.uniform(0, 0.15)
+    last = 1.0 if random.random() < 0.6 else random.uniform(0.75, 1.0)
+    return first, last, random.random()
 
 
 def _size(random: Random, heart: Heart, height: float) -> float:
@@ -82,23 +99,40 @@ def _box(u: torch.Tensor, v: torch.Tensor, reach: float) -> tuple[slice, slice] 
     return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
 
 
-def _section(random: Random, u: torch.Tensor, v: torch.Tensor, heart: Heart, view: _View) -> Section:
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Around:
+    """What is random of a section, alike at all moments: its turn, and fields for small details, [y, x]."""
+
+    own: float
+    rough: torch.Tensor
+    broad: torch.Tensor
+
+
+def _around(random: Random, view: _View) -> _Around:
+    rough, broad = (
+        smooth(random, FINE, random.uniform(*cell) * FINE / view.fov) for cell in ((2.5, 6), (8, 22))
+    )
+    return _Around(own=random.normal(0, 0.25), rough=rough, broad=broad)
+
+
+def _section(
+    u: torch.Tensor, v: torch.Tensor, beat: Beat, view: _View, around: _Around, contraction: float
+) -> Section:
     offsets = (torch.arange(LAYERS) - (LAYERS - 1) / 2) / LAYERS * view.thickness
     slope = view.tilt[0] * u + view.tilt[1] * v
-    own = random.normal(0, 0.25)
-    cos, sin = math.cos(own), math.sin(own)
+    turn = around.own + beat.turn * contraction
+    cos, sin = math.cos(turn), math.sin(turn)
+    u, v = u - beat.shift[0] * contraction, v - beat.shift[1] * contraction
     rows, columns = u.shape
-    rough, broad = (
-        smooth(random, FINE, random.uniform(*cell) * FINE / view.fov)[:rows, :columns]
-        for cell in ((2.5, 6), (8, 22))
-    )
+    middle = beat.height(view.height, contraction)
+    length = beat.heart.length * (1 - beat.shortening * contraction)
     return Section(
         u=(cos * u + sin * v).expand(LAYERS, -1, -1),
         v=(cos * v - sin * u).expand(LAYERS, -1, -1),
-        height=view.height + (offsets[:, None, None] + slope) / heart.length,
-        rough=rough,
-        broad=broad,
-        middle=view.height,
+        height=middle + (offsets[:, None, None] + slope) / length,
+        rough=around.rough[:rows, :columns],
+        broad=around.broad[:rows, :columns],
+        middle=middle,
     )
 
 

@@ -22,8 +22,8 @@ FEWEST = 60
 def level(network: Segmenter, images: torch.Tensor, labels: torch.Tensor) -> float:
     """Shift the network's scores of muscle in place, by what is given back.
 
-    Images [slice, 1, y, x] and labels [slice, y, x] that training has not seen. Raises ModelError where these
-    have no muscle.
+    Images [slice, frame, y, x] and labels [slice, y, x] that training has not seen. Raises ModelError where
+    these have no muscle.
     """
     if int((labels == MUSCLE).sum((1, 2)).max()) < FEWEST:
         raise ModelError(f"no slice has {FEWEST} pixels of muscle")

@@ -8,6 +8,7 @@ import torch
 
 from models.nets.segmenter import Segmenter
 from models.train.course import Tell, follow
+from models.train.fields import Random
 from models.train.machine import Machine
 from models.train.shortaxis import corpus
 from models.train.shortaxis.level import level
@@ -15,7 +16,7 @@ from models.train.shortaxis.recipe import SegmentationRecipe
 from models.train.state import State, rate
 
 Judged = tuple[torch.Tensor, torch.Tensor]
-"""Windows, float32 [slice, 1, y, x], and labels, int64 [slice, y, x]."""
+"""Windows, float32 [slice, frame, y, x], and labels, int64 [slice, y, x]."""
 
 JUDGED = 96
 """Slices to judge by."""
@@ -48,8 +49,7 @@ def train(
 def _levelled(network: Segmenter, recipe: SegmentationRecipe) -> Segmenter:
     if recipe.level:
         random = np.random.default_rng([recipe.seed, 2**31 + 1])
-        windows = corpus.centred(corpus.slices(random, recipe.level), recipe.window, recipe.design.pixel)
-        level(network, *windows)
+        level(network, *_centred(recipe, random, recipe.level))
     return network.eval()
 
 
@@ -66,7 +66,12 @@ def loss_of(scores: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
 def judging(recipe: SegmentationRecipe) -> Judged:
     """The windows to judge by; other seeds than any corpus has."""
     random = np.random.default_rng([recipe.seed, 2**31])
-    return corpus.centred(corpus.slices(random, JUDGED), recipe.window, recipe.design.pixel)
+    return _centred(recipe, random, JUDGED)
+
+
+def _centred(recipe: SegmentationRecipe, random: Random, count: int) -> Judged:
+    design = recipe.design
+    return corpus.centred(corpus.slices(random, count), recipe.window, design.pixel, design.frames)
 
 
 def judge(model: Segmenter, windows: Judged) -> list[float]:
@@ -106,7 +111,7 @@ def _endless(
         shard = known.get(index) or corpus.load(folder / "corpus", index, device)
         if device.type != "cpu":
             known[index] = shard
-        how = recipe.batch, recipe.window, random, recipe.design.pixel, recipe.narrow
+        how = recipe.batch, recipe.window, random, recipe.design.pixel, recipe.narrow, recipe.design.frames
         for batch in corpus.batches(shard, *how):
             step += 1
             if step > done:

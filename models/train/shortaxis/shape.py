@@ -128,10 +128,12 @@ def logarithmic(random: Random, low: float, high: float) -> float:
     return float(math.exp(random.uniform(math.log(low), math.log(high))))
 
 
-def draw_heart(random: Random) -> Heart:
-    """A random heart at a random moment of its cycle."""
-    cavity = logarithmic(random, 9, 40)
-    muscle = wall(cavity, logarithmic(random, *((500, 2200) if random.random() < 0.95 else (2200, 3600))))
+def draw_heart(random: Random, cavity: float, section: float, strands: float) -> tuple[Heart, float]:
+    """A random heart around a cavity of a radius [mm], and the thickness of its muscle [mm].
+
+    Sections [mm^2] of muscle, some of them thicker than asked for, and of trabeculae, 0: none.
+    """
+    muscle = wall(cavity, section)
     thick = [(order, random.normal(0, 0.12 / order), random.uniform(0, 6.3)) for order in (1, 2, 3)]
     if random.random() < 0.2:
         muscle *= random.uniform(1.0, 1.6)
@@ -141,7 +143,7 @@ def draw_heart(random: Random) -> Heart:
     radius = cavity + muscle
     length = float(np.clip(radius * random.uniform(1.9, 3.0), 45, 120))
     right = math.sqrt(radius * random.uniform(17, 45))
-    return Heart(
+    heart = Heart(
         radius=radius,
         length=length,
         wall=muscle,
@@ -161,13 +163,14 @@ def draw_heart(random: Random) -> Heart:
         above=_above(random, radius),
         vessel_wall=random.uniform(0.8, 2.5),
         trabeculae=random.uniform(0.0, 0.3),
-        sponge=layer(cavity, logarithmic(random, 120, 1000)) if random.random() < 0.75 else 0.0,
+        sponge=layer(cavity, strands) if strands else 0.0,
         papillary=_papillary(random, cavity),
         fat=random.uniform(0, 9),
         sac=random.uniform(0, 1.8),
         fluid=random.uniform(1, 8) if random.random() < 0.12 else 0.0,
         gap=(random.uniform(0.85, 1.05), math.pi + random.normal(0.5, 0.5), random.uniform(0.2, 0.8)),
     )
+    return heart, muscle
 
 
 def wall(cavity: float, section: float) -> float:

@@ -32,6 +32,11 @@ class Part(enum.IntEnum):
     OTHER_CLUTTER = 19
 
 
+BEATING = torch.zeros(len(Part), dtype=torch.bool)
+"""What moves with the heart, [part]."""
+
+BEATING[[Part.LEFT_BLOOD, Part.MYOCARDIUM, Part.RIGHT_BLOOD, Part.RIGHT_WALL, Part.TRABECULA]] = True
+
 BALANCED = {
     Part.AIR: (0.0, 0.02),
     Part.LUNG: (0.02, 0.16),

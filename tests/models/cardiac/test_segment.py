@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from models.cardiac.looks import EVEN, LOOKS, Reader, powered
-from models.cardiac.section import around, section
+from models.cardiac.gain import evened
+from models.cardiac.looks import EVEN, LOOKS, Reader, chances, powered
+from models.cardiac.section import around, extremes, section
 from models.cardiac.segment import joined, segment
 from models.cardiac.tidy import CAVITY, MUSCLE
 
@@ -69,8 +70,8 @@ def test_a_slice_found_where_the_heart_is_is_as_certain_as_the_looks_that_found_
     images, plain = shown(beat()), module.chances
     images[:, 5, :6, :6] = 9.0
 
-    def contrary(reader, series, pixel, look):
-        found = plain(reader, series, pixel, look)
+    def contrary(reader, series, pixel, look, beside):
+        found = plain(reader, series, pixel, look, beside)
         if series.amax() > 5:
             found = torch.zeros_like(found)
             found[:, 0] = 1
@@ -126,6 +127,96 @@ def test_end_systole_is_looked_at_in_as_many_ways_as_end_diastole():
     assert looks == [len(LOOKS), 1, len(LOOKS), 1]
 
 
+def test_a_network_of_three_frames_is_shown_end_diastole_and_end_systole_beside_each_phase():
+    """Muscle neither comes nor goes: what one phase leaves open, wall or not, the others tell."""
+    labels, seen = beat((10, 8, 6, 9), slices=1), []
+
+    def counting(batch):
+        assert batch.shape[1] == 3
+        seen.extend(tuple(int((frame > 0.8).sum()) for frame in image) for image in batch)
+        return by_brightness(batch[:, :1])
+
+    reader = Reader(scores=counting, pixel=2.0, frames=3, looks=EVEN[:1])
+    found = segment(reader, shown(labels), 2.0)
+    sizes = (labels == CAVITY).sum((1, 2, 3))
+    assert (found.labels == labels).mean() > 0.999
+    assert {each[0] for each in seen} == set(sizes)
+    assert {each[1:] for each in seen} == {(sizes[0], sizes[2])}
+
+
+def test_one_phase_is_shown_to_a_network_of_three_frames_as_all_of_them():
+    image, seen = shown(beat((10,), slices=1)), []
+
+    def equal(batch):
+        seen.append(bool((batch == batch[:, :1]).all()) and batch.shape[1] == 3)
+        return by_brightness(batch[:, :1])
+
+    assert segment(Reader(scores=equal, pixel=2.0, frames=3), image, 2.0).labels.any()
+    assert seen
+    assert all(seen)
+
+
+def test_end_systole_is_the_phase_that_differs_most_from_the_first():
+    series = torch.stack([torch.full((4, 4), value) for value in (1.0, 2.0, 4.0, 3.0)])
+    found = extremes(series)
+    assert found is not None
+    assert torch.equal(found, series[[0, 2]])
+    assert extremes(series[:1]) is None
+
+
+@pytest.mark.parametrize("bad", [torch.nan, torch.inf])
+def test_a_pixel_that_is_not_finite_takes_no_labels_from_other_phases(bad):
+    """All phases are seen beside end-systole: one pixel there took the labels of all."""
+    labels = beat((10, 8, 6, 9), slices=1)
+    images = shown(labels)
+    images[2, 0, 3, 3] = bad
+    assert extremes(images[:, 0])[1].equal(images[1, 0])
+
+    def strict(batch):
+        scores = by_brightness(batch[:, :1])
+        scores[~batch.isfinite().all(1).all(-1).all(-1)] = torch.tensor([9.0, 0, 0, 0])[:, None, None]
+        return scores
+
+    found = segment(Reader(scores=strict, pixel=2.0, frames=3, looks=EVEN[:1]), images, 2.0)
+    kept = [0, 1, 3]
+    assert (found.labels[kept] == labels[kept]).mean() > 0.999
+    images[0, 0, 3, 3] = bad
+    assert extremes(images[:, 0]) is None
+
+
+@pytest.mark.parametrize(("phase", "gain"), [(2, 3.0), (2, 0.3), (0, 1.6)])
+def test_a_phase_of_another_gain_is_brought_to_that_of_the_others(phase, gain):
+    """A stray bright phase was taken for end-systole, and all others suffered beside it."""
+    images = 0.5 * shown(beat((10, 9, 8, 7, 6, 7, 8, 9, 10), slices=1))[:, 0]
+    images[:, :, 44:] += 0.3 + 0.2 * torch.rand(20, generator=torch.Generator().manual_seed(0))
+    stray = images.clone()
+    stray[phase] *= gain
+    torch.testing.assert_close(evened(stray), images, rtol=0.06, atol=0)
+
+
+def test_what_beats_or_shows_nothing_is_no_gain():
+    images = shown(beat((10, 9, 8, 7, 6, 7, 8, 9, 10), slices=1))[:, 0]
+    assert evened(images) is images
+    for few in (images[:1], torch.zeros(9, 4, 4)):
+        assert evened(few) is few
+
+
+def test_a_bright_pixel_dims_no_image_beside_others():
+    images, seen = shown(beat((10, 6), slices=1))[:, 0], []
+    images[1, 2, 2] = 50.0
+
+    def levels(batch):
+        seen.append(batch[:, 0].flatten(1).quantile(0.9, 1))
+        return by_brightness(batch[:, :1])
+
+    pair = torch.stack([images[0], images[0]])
+    reader = Reader(scores=levels, pixel=2.0, frames=3)
+    for image in (images[:1], images[1:]):
+        chances(reader, image, 2.0, (0, False, 1.0, 0.5), pair)
+    bright = [shown(beat((10, 6), slices=1))[n, 0].sqrt().flatten().quantile(0.9) for n in (0, 1)]
+    assert [float(each) for each in seen] == pytest.approx([float(each) for each in bright], rel=0.02)
+
+
 def test_half_of_the_looks_lift_what_is_dim_beside_bright_fat():
     """Seen: at end-systole a thick heart beside a bright chest had no ventricle in two slices."""
     seen = []
@@ -171,8 +262,8 @@ def test_the_phase_that_is_measured_as_end_systole_is_one_of_many_looks(monkeypa
 
     looked, plain = {}, module.chances
 
-    def biased(reader, images, pixel, look):
-        found = plain(reader, images, pixel, look)
+    def biased(reader, images, pixel, look, beside):
+        found = plain(reader, images, pixel, look, beside)
         for image in images:
             looked.setdefault(round(100 * float(image.min())), set()).add(look)
         if look != LOOKS[0]:

@@ -10,10 +10,11 @@ import torch
 from models.errors import ModelError
 from models.nets.segmenter import Segmenter, SegmenterDesign
 from models.train.shortaxis import corpus, layout
-from models.train.shortaxis.draw import SIZE, draw
+from models.train.shortaxis.beat import FULL, draw_beat
+from models.train.shortaxis.draw import MOMENTS, SIZE, draw
 from models.train.shortaxis.level import area, level
 from models.train.shortaxis.loop import dice, loss_of
-from models.train.shortaxis.shape import Above, Disc, draw_heart, layer, wall
+from models.train.shortaxis.shape import Above, Disc, layer, wall
 from models.train.shortaxis.tissue import Part
 
 
@@ -25,28 +26,28 @@ def drawn():
 
 def test_slices_are_images_with_labels_of_three_things(drawn):
     for each in drawn:
-        assert each.image.shape == each.labels.shape == (SIZE, SIZE)
-        assert torch.isfinite(each.image).all()
-        assert float(each.image.min()) >= 0
+        assert each.images.shape == each.labels.shape == (MOMENTS, SIZE, SIZE)
+        assert torch.isfinite(each.images).all()
+        assert float(each.images.min()) >= 0
     found = torch.stack([each.labels for each in drawn])
     assert set(found.unique().tolist()) == {0, 1, 2, 3}
 
 
 def test_a_left_ventricle_has_muscle_and_some_slices_have_none(drawn):
-    cavity, muscle = ([bool((each.labels == label).any()) for each in drawn] for label in (1, 2))
+    cavity, muscle = ([bool((each.labels[0] == label).any()) for each in drawn] for label in (1, 2))
     assert all(has for has, inner in zip(muscle, cavity, strict=True) if inner)
     assert 0 < sum(muscle) < len(drawn)
 
 
 def test_equal_seeds_draw_equal_slices(drawn):
     again = draw(np.random.default_rng(3))
-    torch.testing.assert_close(again.image, drawn[0].image)
+    torch.testing.assert_close(again.images, drawn[0].images)
     assert torch.equal(again.labels, drawn[0].labels)
 
 
 def cut(height, **changes):
     """Parts and labels [y, x] of a heart's slice at a height, on points 1 mm apart; u along x."""
-    heart = replace(draw_heart(np.random.default_rng(5)), **changes)
+    heart = replace(draw_beat(np.random.default_rng(5)).heart, **changes)
     axis = torch.arange(-70.0, 71.0)
     v, u = torch.meshgrid(axis, axis, indexing="ij")
     flat = torch.zeros_like(u)
@@ -81,10 +82,62 @@ def test_an_atrium_begins_where_its_ventricle_ends():
         assert not (found & (labels > 0)).any()
 
 
+def test_a_beat_keeps_its_muscle_and_shortens_it():
+    """The section of muscle grows by as much as the long axis becomes shorter."""
+    for seed in range(20):
+        beat = replace(draw_beat(np.random.default_rng(seed)), gain=1.0)
+        full, small = beat.at(0.0), beat.at(1.0)
+        assert full.radius == pytest.approx(beat.heart.radius)
+        inner = small.radius - small.wall
+        assert inner == pytest.approx(beat.narrower * beat.cavity)
+        assert small.length == pytest.approx((1 - beat.shortening) * full.length)
+        if 3.5 < small.wall < 26:
+            volumes = [
+                each.length * (each.radius**2 - (each.radius - each.wall) ** 2) for each in (full, small)
+            ]
+            assert volumes[1] == pytest.approx(volumes[0])
+
+
+def test_papillary_muscles_and_trabeculae_leave_room_for_blood_at_end_systole():
+    """Small cavities had no room for what was drawn in them, and those of thick hearts came out large."""
+    filled = []
+    for seed in range(200):
+        beat = draw_beat(np.random.default_rng(seed))
+        heart, cavity = beat.at(1.0), beat.narrower * beat.cavity
+        papillary = sum(math.prod(disc.half) for disc in heart.papillary)
+        filled.append(papillary + 1 - (1 - heart.sponge / cavity) ** 2)
+        resting = sum(math.prod(disc.half) for disc in beat.heart.papillary) * beat.cavity**2
+        assert resting + beat.strands / math.pi <= FULL * cavity**2 + 1e-6
+    assert max(filled) < 0.8
+    assert np.mean(filled) < FULL
+
+
+def test_slices_are_drawn_through_the_beat():
+    slices = [draw(np.random.default_rng(seed)) for seed in range(30)]
+    full, small = (sum(float((each.labels[n] == 1).sum()) for each in slices) for n in (0, 1))
+    assert small < 0.8 * full
+
+
+def test_a_slice_shows_what_the_base_brings_down_to_it():
+    beat = replace(draw_beat(np.random.default_rng(1)), shortening=0.2, lift=0.0)
+    assert beat.height(0.5, 0.0) == pytest.approx(0.5)
+    assert beat.height(0.8, 1.0) == pytest.approx(1.0)
+    assert beat.height(0.0, 1.0) == 0.0
+
+
+def test_beyond_the_heart_the_moments_of_a_slice_differ_by_noise_alone(drawn):
+    for each in drawn:
+        here, there = (each.images[moment] for moment in (0, 1))
+        assert not torch.equal(here, there)
+        beyond = torch.nn.functional.max_pool2d((each.labels > 0).any(0).float()[None], 61, 1, 30)[0] == 0
+        if beyond.sum() > 500:
+            assert float((here - there)[beyond].mean().abs()) < 0.03 * float(here[beyond].mean())
+
+
 @pytest.fixture(scope="module")
 def random_labels():
     labels = torch.randint(
-        0, 4, (8, SIZE, SIZE), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
+        0, 4, (8, MOMENTS, SIZE, SIZE), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
     )
     return (labels + 1).half(), labels, torch.linspace(1.2, 1.8, 8)
 
@@ -96,12 +149,27 @@ def test_windows_keep_each_label_on_its_pixel(random_labels):
     assert high > low + 0.2
 
 
+def test_beside_a_moment_are_the_first_two_or_itself():
+    images = torch.arange(12.0).view(4, 3, 1, 1)
+    which, alone = torch.tensor([0, 1, 2, 2]), torch.tensor([False, False, False, True])
+    shown = corpus.presented(images, which, alone, 3)[:, :, 0, 0]
+    assert shown.tolist() == [[0, 0, 1], [4, 3, 4], [8, 6, 7], [11, 11, 11]]
+    assert corpus.presented(images, which, alone, 1)[:, :, 0, 0].tolist() == [[0], [4], [8], [11]]
+
+
+def test_windows_may_have_end_diastole_and_end_systole_beside_them(random_labels):
+    ((seen, taught), *_) = corpus.batches(random_labels, 8, 64, np.random.default_rng(1), frames=3)
+    assert seen.shape == (8, 3, 64, 64)
+    high, low = (float(seen[:, 0][taught == label].mean()) for label in (3, 0))
+    assert high > low + 0.2
+
+
 def test_a_window_has_the_pixels_that_networks_see(random_labels):
     images, labels, pixels = random_labels
     labels = torch.zeros_like(labels)
     for label, pixel in zip(labels, pixels.tolist(), strict=True):
         half = round(24 / pixel)
-        label[40 - half : 40 + half, 60 - half : 60 + half] = 1
+        label[:, 40 - half : 40 + half, 60 - half : 60 + half] = 1
     taught = corpus.centred((images, labels, pixels), 64, pixel=1.6)[1]
     for window in taught:
         assert int(window.sum()) == pytest.approx((48 / 1.6) ** 2, rel=0.1)
@@ -147,6 +215,15 @@ def test_scores_have_the_image_s_shape_and_no_unit():
     scores = network(image)
     assert scores.shape == (2, 4, 40, 56)
     torch.testing.assert_close(network(1000 * image), scores, rtol=1e-4, atol=1e-4)
+
+
+def test_a_network_may_be_shown_three_frames():
+    network = Segmenter(SegmenterDesign(kind="segmenter", widths=(8, 8, 8, 8), frames=3)).eval()
+    image = torch.rand(2, 3, 32, 48)
+    scores = network(image)
+    assert scores.shape == (2, 4, 32, 48)
+    torch.testing.assert_close(network(1000 * image), scores, rtol=1e-4, atol=1e-4)
+    assert not torch.allclose(network(image[:, [0, 2, 1]]), scores)
 
 
 def test_scores_of_muscle_are_shifted_until_its_area_is_right():
