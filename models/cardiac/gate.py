@@ -46,6 +46,13 @@ class Limits:
     edge: float = 0.5
     """Section of the first or last slice over the largest one, beyond which the stack seems cut off."""
 
+    open: float = 0.65
+    """The same of a slice whose wall does not go all the way round: the stack ends at the valves' plane, as
+    the ventricle does."""
+
+    ring: float = 0.9
+    """Part of a cavity's circumference, below which its muscle does not go all the way round."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
@@ -133,13 +140,19 @@ def _incomplete(areas: NDArray[np.float64], rings: list[int], labels: Labels, li
     largest = float(areas.max())
     reasons = []
     for place, index in (("first", 0), ("last", len(areas) - 1)):
-        if index in rings and areas[index] > limits.edge * largest:
+        if index in rings and areas[index] > _most(labels[index], limits) * largest:
             reasons.append(f"the {place} slice shows {areas[index] / largest:.0%} of the largest section")
     broken = [n for n in range(rings[0], rings[-1]) if n not in rings]
     if broken:
         reasons.append(f"slices {', '.join(str(n + 1) for n in broken)} within the stack show no ventricle")
     # one end may lie at the widest place of the heart (the base), both cannot
     return reasons[:1] if len(reasons) == 1 and "last" in reasons[0] else reasons
+
+
+def _most(section: Labels, limits: Limits) -> float:
+    """What an end slice [y, x] may show of the largest section."""
+    whole = enclosed(section == CAVITY, section == MUSCLE) >= limits.ring
+    return limits.edge if whole else limits.open
 
 
 def _beat(

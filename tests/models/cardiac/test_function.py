@@ -136,6 +136,19 @@ def test_a_good_stack_is_accepted_and_bad_ones_say_why():
     assert "differ by 0.60" in judge(labels[0], curves(labels, 0.02), 0.6).reasons[0]
 
 
+@pytest.mark.parametrize(("cut", "accepted"), [(47, True), (54, False), (None, False)])
+def test_a_stack_may_begin_with_a_slice_that_the_plane_of_the_valves_cuts(cut, accepted):
+    """Two right-dilated hearts of sixty were refused: half rings at 51 % of the largest section."""
+    labels = beat()[0][:, 1:]
+    if cut:
+        labels[:, 0][:, :, cut:] = 0
+    areas = (labels[0] % RIGHT > 0).sum((1, 2))
+    assert areas[0] > 0.5 * areas.max()
+    verdict = judge(labels[0], curves(labels, 0.02), 0.05)
+    assert verdict.accepted == accepted
+    assert accepted or "the first slice shows" in verdict.reasons[0]
+
+
 def test_no_cavity_has_no_ejection_fraction():
     assert math.isnan(function(np.zeros((2, 3, 8, 8), np.uint8), 1.0).left.ef)
 
