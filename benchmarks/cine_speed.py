@@ -10,7 +10,7 @@ and memory of all its processes. Wall times hold on a machine that does nothing 
 import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -23,7 +23,6 @@ from benchmarks.segmentation import network
 from gadgets.cardiac.function import REPORT
 from gadgets.data import Image, Readouts, Waveform
 from gadgets.image.history import HISTORY
-from models.cardiac.looks import Reader
 from models.cardiac.segment import segment
 from server.client import conversation, converse, paced
 from server.files.scan import RecordedScan, read_scan
@@ -55,10 +54,10 @@ def _by_itself(images: torch.Tensor) -> Iterator[Figure]:
     reader, shown = network(), [0]
 
     def counted(batch: torch.Tensor) -> torch.Tensor:
-        shown[0] += batch.numel()
+        shown[0] += batch[:, 0].numel()
         return reader.scores(batch)
 
-    counting = Reader(scores=counted, pixel=reader.pixel)
+    counting = replace(reader, scores=counted)
     with FlopCounterMode(display=False) as sums:
         segment(counting, images, PIXEL)
     threads = torch.get_num_threads()
