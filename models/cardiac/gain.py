@@ -15,7 +15,6 @@ ALIKE = 1.6
 """What the upper fifth of the pixels begins with over what the lower one ends with, at most: noise leaves it
 so, while what beats changes some pixels and not others."""
 
-
 FEWEST = 8
 """Phases that tell the gain of one from what beats."""
 

@@ -145,8 +145,7 @@ def _incomplete(areas: NDArray[np.float64], rings: list[int], labels: Labels, li
     broken = [n for n in range(rings[0], rings[-1]) if n not in rings]
     if broken:
         reasons.append(f"slices {', '.join(str(n + 1) for n in broken)} within the stack show no ventricle")
-    # one end may lie at the widest place of the heart (the base), both cannot
-    return reasons[:1] if len(reasons) == 1 and "last" in reasons[0] else reasons
+    return reasons
 
 
 def _most(section: Labels, limits: Limits) -> float:

@@ -92,7 +92,7 @@ def draw_beat(random: Random) -> Beat:
     cavity = logarithmic(random, 14, 40)
     section = logarithmic(random, *((500, 2200) if random.random() < 0.9 else (2200, 3600)))
     strands = logarithmic(random, 120, 1000) if random.random() < 0.75 else 0.0
-    heart, thicker = draw_heart(random, cavity, section, strands)
+    heart, thicker = draw_heart(random, cavity, section)
     ejected = random.uniform(0.04, 0.82)
     shortening = float(np.clip(ejected * random.uniform(0.16, 0.36), 0.0, 0.26))
     heart, strands = _fitting(heart, strands, cavity, (1 - ejected) / (1 - shortening))
@@ -117,8 +117,8 @@ def draw_beat(random: Random) -> Beat:
 
 
 def _fitting(heart: Heart, strands: float, cavity: float, left: float) -> tuple[Heart, float]:
-    """A heart and its section of trabeculae [mm^2], no more of them and of papillary muscles than there is
-    room for where the part ``left`` of the cavity's section is at end-systole."""
+    """The heart with a layer of trabeculae, and their section [mm^2]: no more of them (``strands``) and of
+    papillary muscles than there is room for where ``left`` of the cavity's section is at end-systole."""
     room = FULL * left * math.pi * cavity**2
     muscles = sum(math.pi * math.prod(disc.half) for disc in heart.papillary) * cavity**2
     smaller = math.sqrt(min(1.0, room / max(muscles, 1e-6)))

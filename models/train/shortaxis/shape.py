@@ -128,10 +128,10 @@ def logarithmic(random: Random, low: float, high: float) -> float:
     return float(math.exp(random.uniform(math.log(low), math.log(high))))
 
 
-def draw_heart(random: Random, cavity: float, section: float, strands: float) -> tuple[Heart, float]:
+def draw_heart(random: Random, cavity: float, section: float) -> tuple[Heart, float]:
     """A random heart around a cavity of a radius [mm], and the thickness of its muscle [mm].
 
-    Sections [mm^2] of muscle, some of them thicker than asked for, and of trabeculae, 0: none.
+    Its muscle has a ``section`` [mm^2], that of some hearts more; it has no layer of trabeculae yet.
     """
     muscle = wall(cavity, section)
     thick = [(order, random.normal(0, 0.12 / order), random.uniform(0, 6.3)) for order in (1, 2, 3)]
@@ -163,7 +163,7 @@ def draw_heart(random: Random, cavity: float, section: float, strands: float) ->
         above=_above(random, radius),
         vessel_wall=random.uniform(0.8, 2.5),
         trabeculae=random.uniform(0.0, 0.3),
-        sponge=layer(cavity, strands) if strands else 0.0,
+        sponge=0.0,
         papillary=_papillary(random, cavity),
         fat=random.uniform(0, 9),
         sac=random.uniform(0, 1.8),
