@@ -36,7 +36,7 @@ class Segment(Gadget):
 
     The images of all slices and phases are assembled by position. A network that was trained on drawn hearts
     only labels them; where its card says three frames it is shown end-diastole and end-systole beside each.
-    Rules that know no truth judge it: no heart, no short-axis view, an incomplete stack or looks that disagree
+    Rules that know no truth judge it: no heart, no short-axis view, an incomplete stack or looks that differ
     are refused, with one empty label image and a text that say why. Label images (role ``labels``) carry the
     contours as regions of interest. Papillary muscles are cavity. Not for diagnosis.
 
