@@ -3,8 +3,9 @@
 import math
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
 
@@ -83,3 +84,24 @@ def pieces(
             each.result()
             if tell:
                 tell(done + 1)
+
+
+@contextmanager
+def arriving(
+    make: Callable[[int], None], count: int, jobs: int, tell: Callable[[int], None] | None = None
+) -> Iterator[Callable[[int], None]]:
+    """The same pieces, in their order, made by ``jobs`` other processes while the caller goes on.
+
+    Gives a function that waits for the piece of an index, and raises what its ``make`` raised; at the end
+    what was not begun is left out. ``tell`` hears how many there are, in a thread of its own.
+    """
+    with ProcessPoolExecutor(min(jobs, count), get_context("spawn"), alone) as pool:
+        made = [pool.submit(make, index) for index in range(count)]
+
+        if tell:
+            for each in made:
+                each.add_done_callback(lambda _: tell(sum(one.done() for one in made)))
+        try:
+            yield lambda index: made[index].result()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)

@@ -56,8 +56,12 @@ def _unrolled(plan: recipe.Recipe, folder: Path, made: Made, tell: Tell, machine
 def _segmentation(
     plan: segmentation_recipe.SegmentationRecipe, folder: Path, made: Made, tell: Tell, machine: Machine
 ) -> object:
-    slices.make(folder / "corpus", plan.seed, plan.shards, made, machine.jobs)
-    return segmentation.train(plan, folder, tell, machine)
+    drawn = folder / "corpus", plan.seed, plan.shards, made
+    if not plan.fresh:
+        slices.make(*drawn, machine.jobs)
+        return segmentation.train(plan, folder, tell, machine)
+    with slices.growing(*drawn, max(machine.jobs - 1, 1)) as ready:
+        return segmentation.train(plan, folder, tell, machine, ready)
 
 
 def _denoising(

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import torch
 
 from models.nets.segmenter import MULTIPLE, PIXEL
 from models.train.fields import Random
-from models.train.machine import pieces
+from models.train.machine import arriving, pieces
 from models.train.shortaxis.draw import draw
 
 SHARD = 128
@@ -36,6 +37,14 @@ def make(
     """Write the shards that are not there yet; ``tell`` hears how many there are."""
     folder.mkdir(parents=True, exist_ok=True)
     pieces(partial(_write, folder, seed, SHARD), shards, jobs, tell)
+
+
+def growing(
+    folder: Path, seed: int, shards: int, tell: Callable[[int], None] | None = None, jobs: int = 1
+) -> AbstractContextManager[Callable[[int], None]]:
+    """The same shards while something else goes on; what it gives waits for the one of an index."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return arriving(partial(_write, folder, seed, SHARD), shards, jobs, tell)
 
 
 def _write(folder: Path, seed: int, count: int, index: int) -> None:

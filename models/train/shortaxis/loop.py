@@ -1,11 +1,14 @@
 """Training of a segmentation network: it resumes where it was, and is judged by other slices."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
 
+from models import zoo
+from models.errors import ModelError
 from models.nets.segmenter import Segmenter
 from models.train.course import Tell, follow
 from models.train.fields import Random
@@ -22,10 +25,22 @@ JUDGED = 96
 """Slices to judge by."""
 
 
+Ready = Callable[[int], None]
+"""Waits for a shard of the corpus."""
+
+
 def train(
-    recipe: SegmentationRecipe, folder: Path, tell: Tell | None = None, machine: Machine | None = None
+    recipe: SegmentationRecipe,
+    folder: Path,
+    tell: Tell | None = None,
+    machine: Machine | None = None,
+    ready: Ready | None = None,
 ) -> Segmenter:
-    """Train by a recipe in a folder with corpus, checkpoint and curve; the model is the smoothed one."""
+    """Train by a recipe in a folder with corpus, checkpoint and curve; the model is the smoothed one.
+
+    ``ready`` waits for a shard, where they are still being drawn. Raises ModelError: the weights to begin
+    with are not at hand.
+    """
     torch.manual_seed(recipe.seed)
     machine = machine or Machine()
     state = _begin(recipe, folder, machine.device)
@@ -37,7 +52,7 @@ def train(
         state,
         recipe.steps,
         recipe.every,
-        _endless(recipe, folder, state.step, machine.device),
+        _endless(recipe, folder, state.step, machine.device, ready),
         lambda batch, at: _learn(state, recipe, batch[0], batch[1], at),
         lambda model: {"dice": judge(model, judges)},
         tell,
@@ -94,9 +109,9 @@ def dice(one: torch.Tensor, other: torch.Tensor) -> float:
 
 
 def _endless(
-    recipe: SegmentationRecipe, folder: Path, done: int, device: torch.device
+    recipe: SegmentationRecipe, folder: Path, done: int, device: torch.device, ready: Ready | None
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """Batches from ``done`` steps on: shard after shard in an order that the seed and the pass give.
+    """Batches from ``done`` steps on, shard after shard (``shard_at``).
 
     A GPU keeps every shard that it has seen; a processor has one at a time.
     """
@@ -104,10 +119,10 @@ def _endless(
     step = done // each * each
     known: dict[int, corpus.Slices] = {}
     while True:
-        turn, place = divmod(step // each, recipe.shards)
-        order = np.random.default_rng([recipe.seed, 1, turn]).permutation(recipe.shards)
         random = np.random.default_rng([recipe.seed, 2, step])
-        index = int(order[place])
+        index = shard_at(recipe, step)
+        if ready and index not in known:
+            ready(index)
         shard = known.get(index) or corpus.load(folder / "corpus", index, device)
         if device.type != "cpu":
             known[index] = shard
@@ -118,8 +133,20 @@ def _endless(
                 yield batch
 
 
+def shard_at(recipe: SegmentationRecipe, step: int) -> int:
+    """The shard that is learned from at a step: each once in an order that the seed and the pass give; while
+    they are being drawn any of those that joined until then."""
+    if recipe.fresh:
+        count = min(1 + step // recipe.fresh, recipe.shards)
+        return int(np.random.default_rng([recipe.seed, 1, step]).integers(count))
+    turn, place = divmod(step // (corpus.SHARD // recipe.batch), recipe.shards)
+    return int(np.random.default_rng([recipe.seed, 1, turn]).permutation(recipe.shards)[place])
+
+
 def _begin(recipe: SegmentationRecipe, folder: Path, device: torch.device) -> State[Segmenter]:
     model, smooth = Segmenter(recipe.design), Segmenter(recipe.design)
+    if recipe.begin:
+        model.load_state_dict(_known(recipe).state_dict())
     for each in (model, smooth):
         each.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     fused = device.type == "cuda"
@@ -127,9 +154,22 @@ def _begin(recipe: SegmentationRecipe, folder: Path, device: torch.device) -> St
     return State(folder, model, smooth, optimiser, recipe.average)
 
 
+def _known(recipe: SegmentationRecipe) -> nn.Module:
+    model = zoo.load(recipe.name)
+    if model.sha256 != recipe.begin:
+        raise ModelError(
+            f"recipe {recipe.name} begins with weights of SHA-256 {recipe.begin[:16]}..., at hand are "
+            f"{model.sha256[:16]}...: put that version's card and weights into a folder of SCANSIDE_MODELS"
+        )
+    return model.network
+
+
 def _learn(
     state: State[Segmenter], recipe: SegmentationRecipe, images: torch.Tensor, labels: torch.Tensor, at: int
 ) -> torch.Tensor:
     state.model.train()
-    loss = loss_of(state.model(images.contiguous(memory_format=torch.channels_last)), labels)
+    half = recipe.precision == "bfloat16"
+    with torch.autocast(images.device.type, torch.bfloat16, enabled=half):
+        scores = state.model(images.contiguous(memory_format=torch.channels_last))
+    loss = loss_of(scores.float(), labels)
     return state.descend(loss, rate(at, recipe.steps, recipe.warmup), 5.0)

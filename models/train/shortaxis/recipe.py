@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from models.nets.segmenter import SegmenterDesign
 from models.train.recipe import parsed
@@ -16,6 +17,16 @@ class SegmentationRecipe:
     seed: int = 0
     shards: int = 64
     """Of the corpus, 128 slices each."""
+
+    fresh: int = 0
+    """Steps after which one more shard joins those that are learned from, drawn while the training goes on;
+    0: all are drawn before."""
+
+    begin: str = ""
+    """SHA-256 of the weights, of the model at hand of this name, that a training begins with; "": random."""
+
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Of the products of a step; weights and sums have float32."""
 
     steps: int = 2000
     batch: int = 12

@@ -7,6 +7,9 @@ import torch
 
 from models.train.fields import Random
 
+SUDDEN = 0.04
+"""How often a moment has a ghost of its own: a breath or an early beat in one phase, not in the others."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Sampling:
@@ -19,7 +22,7 @@ class Sampling:
     """The same from pixels to pixels."""
 
     ghost: tuple[float, int, int]
-    """Of which strength, how far away [pixel] and along which axis."""
+    """Of which strength in the mean of moments, how far away [pixel] and along which axis."""
 
     noise: float
     """Standard deviation in each pixel."""
@@ -28,6 +31,9 @@ class Sampling:
         """A fine image [point, point] as magnitude with noise, [pixel, pixel]."""
         seen = self.fine[0] @ image @ self.fine[1].T
         strength, shift, axis = self.ghost
+        strength *= random.uniform(0, 2)
+        if random.random() < SUDDEN:
+            strength = random.uniform(0.1, 0.4)
         if strength:
             seen = seen + strength * torch.roll(seen, shift, axis)
         noise = torch.from_numpy(random.standard_normal((2, *seen.shape), dtype="float32"))

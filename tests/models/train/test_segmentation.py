@@ -1,0 +1,106 @@
+"""Training of a segmentation network: it goes on where it was, with shards drawn before or meanwhile."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from models import zoo
+from models.card import Card
+from models.errors import ModelError
+from models.nets.segmenter import Segmenter, SegmenterDesign
+from models.train import tasks
+from models.train.machine import Machine
+from models.train.shortaxis import corpus, loop
+from models.train.shortaxis.recipe import SegmentationRecipe
+from tests.models.train.resuming import goes_on
+
+SMALL = SegmenterDesign(kind="segmenter", widths=(4, 4, 8, 8), frames=3)
+TINY = SegmentationRecipe(name="tiny", shards=2, steps=8, every=4, batch=4, window=32, warmup=2, design=SMALL)
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch):
+    monkeypatch.setattr(corpus, "SHARD", 8)
+    monkeypatch.setattr(loop, "JUDGED", 4)
+
+
+def trained(recipe, folder, jobs=1):
+    """All that a training told, [step, loss], and how many shards were there when it told so."""
+    folder.mkdir()
+    told, made = [], []
+    task = tasks.TASKS["segmentation"]
+    task.run(recipe, folder, made.append, lambda *each: told.append(each), Machine(jobs=jobs))
+    return told, made
+
+
+def test_training_that_was_stopped_goes_on_as_if_it_had_not_been(tmp_path):
+    corpus.make(tmp_path / "corpus", TINY.seed, TINY.shards)
+    goes_on(lambda folder, tell: loop.train(TINY, folder, tell), tmp_path, 8, 4)
+
+
+def test_every_shard_is_learned_from_once_in_a_pass():
+    recipe = replace(TINY, shards=5)
+    seen = [loop.shard_at(recipe, step) for step in range(0, 20, 2)]
+    assert sorted(seen[:5]) == sorted(seen[5:]) == [0, 1, 2, 3, 4]
+
+
+def test_a_shard_joins_after_so_many_steps():
+    recipe = replace(TINY, shards=5, fresh=10)
+    seen = [loop.shard_at(recipe, step) for step in range(200)]
+    assert all(index <= min(step // 10, 4) for step, index in enumerate(seen))
+    assert set(seen[40:]) == {0, 1, 2, 3, 4}
+
+
+def test_a_corpus_that_grows_teaches_the_same_however_long_it_takes(tmp_path):
+    recipe = replace(TINY, fresh=4)
+    told, made = trained(recipe, tmp_path / "growing", jobs=2)
+    assert max(made) == 2
+    corpus.make(tmp_path / "whole" / "corpus", recipe.seed, recipe.shards)
+    again = []
+    loop.train(recipe, tmp_path / "whole", lambda *each: again.append(each))
+    assert [step for step, _ in told] == list(range(1, 9))
+    assert [loss for _, loss in told] == pytest.approx([loss for _, loss in again], rel=1e-4)
+
+
+def test_a_shard_that_cannot_be_drawn_ends_the_training(tmp_path):
+    (tmp_path / "tiny").mkdir()
+    (tmp_path / "tiny" / "corpus").write_text("no folder")
+    with pytest.raises(FileExistsError):
+        tasks.TASKS["segmentation"].run(
+            replace(TINY, fresh=4), tmp_path / "tiny", lambda _: None, lambda *_: None, Machine()
+        )
+
+
+@pytest.fixture
+def known(tmp_path, monkeypatch):
+    """The hash of the weights of a site's model of the recipe's name, and its network."""
+    torch.manual_seed(5)
+    network = Segmenter(SMALL)
+    card = replace(zoo.load("short-axis-cine").card, name="tiny", design=SMALL)
+    assert isinstance(card, Card)
+    card = zoo.save(card, network, tmp_path / "site")
+    monkeypatch.setenv("SCANSIDE_MODELS", str(tmp_path / "site"))
+    return card.weights.sha256, network
+
+
+def test_a_training_may_begin_with_the_weights_of_a_model(known, tmp_path):
+    sha256, network = known
+    begun = loop._begin(replace(TINY, begin=sha256), tmp_path, torch.device("cpu"))
+    for one, other in zip(begun.smooth.parameters(), network.parameters(), strict=True):
+        torch.testing.assert_close(one, other, atol=1e-3, rtol=1e-3)
+    assert all(each.requires_grad for each in begun.model.parameters())
+
+
+def test_other_weights_than_the_recipe_names_are_not_begun_with(known, tmp_path):
+    with pytest.raises(ModelError, match=r"begins with weights of SHA-256 0000000000000000\.\.\., at hand"):
+        loop._begin(replace(TINY, begin="0" * 64), tmp_path, torch.device("cpu"))
+
+
+def test_steps_of_half_precision_learn_about_the_same(tmp_path):
+    found = {}
+    for precision in ("float32", "bfloat16"):
+        recipe = replace(TINY, precision=precision, rate=5e-3)
+        found[precision] = [loss for _, loss in trained(recipe, tmp_path / precision)[0]]
+    assert found["bfloat16"] == pytest.approx(found["float32"], rel=0.05)
+    assert found["bfloat16"] != found["float32"]
