@@ -31,6 +31,9 @@ APART = 3
 WIDER = 1.5
 """How much larger a section may be beyond a slice without one: below an apex may lie a stomach."""
 
+AROUND = 0.75
+"""Part of a cavity's circumference from which a wall says that it is one, wherever it lies."""
+
 Volume = NDArray[np.bool_]
 """[slice, y, x]."""
 
@@ -58,6 +61,7 @@ def left_ventricle(
         value = _value(chain, worth)
         if value > most:
             cavity, most = chain, value
+    _shifted(labels, cavity, parts)
     return cavity, _walls(labels, cavity, parts, upwards)
 
 
@@ -101,6 +105,21 @@ def _chain(parts: list[list[Mask]], start: int, seed: Mask) -> Volume:
                 last = index if found.any() else last
             index += step
     return out
+
+
+def _shifted(labels: NDArray[np.uint8], cavity: Volume, parts: list[list[Mask]]) -> None:
+    """Fill slices without a cavity, between those with one, by a section that lies elsewhere: another breath
+    was held there. It has a wall of its own and lies within a radius of those beside it."""
+    slices = np.flatnonzero(cavity.any((1, 2)))
+    for index in set(range(slices[0], slices[-1])) - set(map(int, slices)) if len(slices) else ():
+        beside = [each for each in (cavity[index - 1], cavity[index + 1]) if each.any()]
+        wide = np.any([grown(each, _reach(each, 1.0, 0)) for each in beside], 0)
+        most = WIDER * max((int(each.sum()) for each in beside), default=0)
+        for part in parts[index]:
+            wall = largest((labels[index] == MUSCLE) | part, part) & ~part
+            near = 2 * (part & wide).sum() >= part.sum()
+            if LEAST <= part.sum() <= most and near and enclosed(part, wall) >= AROUND:
+                cavity[index] |= part
 
 
 def _next(parts: list[Mask], near: Mask) -> Mask:

@@ -119,6 +119,23 @@ def test_a_slice_that_the_beat_empties_does_not_end_the_ventricle():
     np.testing.assert_array_equal(tidy(heart), heart)
 
 
+def test_a_slice_of_another_breath_goes_on_where_it_lies():
+    """Found on a real heart: a section that lay a radius lower was left out at end-systole."""
+    heart = np.stack([ventricle(radius) for radius in (12, 10, 8, 8, 6, 5)])
+    heart[3] = np.roll(heart[3], 10, 0)
+    np.testing.assert_array_equal(tidy(heart), heart)
+
+
+def test_what_is_far_away_or_not_walled_does_not_fill_the_place_of_an_empty_section():
+    heart = np.stack([ventricle(radius) for radius in (12, 10, 8, 0, 6, 5)])
+    heart[3] = np.where(disc(9), MUSCLE, 0)
+    far, bare = heart.copy(), heart.copy()
+    far[3] |= np.roll(ventricle(8), 26, 0)
+    bare[3][disc(5, (44, 32))] = CAVITY
+    for each in (far, bare):
+        assert not (tidy(each)[3] == CAVITY).any()
+
+
 def test_cavities_beyond_two_slices_without_one_are_no_muscle():
     heart = np.stack([ventricle(radius) for radius in (12, 10, 0, 0, 8, 6)])
     heart[2:4] = np.where(disc(12), MUSCLE, 0)
