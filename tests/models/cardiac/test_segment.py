@@ -1,5 +1,7 @@
 """A stack is looked at in several ways: how often, and what comes out."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -162,6 +164,19 @@ def test_end_systole_is_the_phase_that_differs_most_from_the_first():
     assert found is not None
     assert torch.equal(found, series[[0, 2]])
     assert extremes(series[:1]) is None
+
+
+@pytest.mark.parametrize("place", [1, 3, 8, 14])
+def test_a_phase_that_is_unlike_both_beside_it_is_no_end_systole(place):
+    """Ghosts of a breath in one phase were taken for it, and all phases suffered beside them."""
+    radii = [round(12 + 4 * math.cos(2 * math.pi * phase / 16)) for phase in range(16)]
+    images = shown(beat(tuple(radii), slices=1))[:, 0]
+    before = extremes(images)
+    assert (images == before[1]).flatten(1).all(1).nonzero()[0] in (7, 8, 9)
+    ghost = images[place].clone()
+    images[place] += 3 * ghost.roll(16, 0)
+    systole = extremes(images)[1]
+    assert any(systole.equal(images[phase]) for phase in (7, 8, 9) if phase != place)
 
 
 @pytest.mark.parametrize("bad", [torch.nan, torch.inf])
