@@ -119,10 +119,11 @@ def extremes(series: torch.Tensor) -> torch.Tensor | None:
     if not whole[0] or whole.sum() < 2:
         return None
     away = (series.float() - series[0].float()).nan_to_num(0, 0, 0).square().sum((1, 2))
-    away = torch.where(whole, away, -1.0)
-    if len(series) >= PHASES:
+    at = whole.nonzero().flatten()
+    away = away[at]
+    if len(at) >= PHASES:
         away = torch.where(away > SUDDEN * torch.maximum(away.roll(1), away.roll(-1)), 0.0, away)
-    return series[[0, int(away[1:].argmax()) + 1]]
+    return series[[0, int(at[int(away[1:].argmax()) + 1])]]
 
 
 def moments(images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -34,6 +34,10 @@ WIDER = 1.5
 AROUND = 0.75
 """Part of a cavity's circumference from which a wall says that it is one, wherever it lies."""
 
+EMPTIED = 0.75
+"""Part that muscle has of the place between cavities above and below, from which the beat has emptied it: all
+of it then; up to 0.42 where a ring of a breath elsewhere lies across it."""
+
 Volume = NDArray[np.bool_]
 """[slice, y, x]."""
 
@@ -109,17 +113,28 @@ def _chain(parts: list[list[Mask]], start: int, seed: Mask) -> Volume:
 
 def _shifted(labels: NDArray[np.uint8], cavity: Volume, parts: list[list[Mask]]) -> None:
     """Fill slices without a cavity, between those with one, by a section that lies elsewhere: another breath
-    was held there. It has a wall of its own and lies within a radius of those beside it."""
+    was held there. It has a wall of its own and lies within a radius of those beside it.
+
+    Where muscle fills the place between those, the beat has emptied the slice: a stomach may lie beside it.
+    """
     slices = np.flatnonzero(cavity.any((1, 2)))
     for index in set(range(slices[0], slices[-1])) - set(map(int, slices)) if len(slices) else ():
-        beside = [each for each in (cavity[index - 1], cavity[index + 1]) if each.any()]
-        wide = np.any([grown(each, _reach(each, 1.0, 0)) for each in beside], 0)
-        most = WIDER * max((int(each.sum()) for each in beside), default=0)
-        for part in parts[index]:
-            wall = largest((labels[index] == MUSCLE) | part, part) & ~part
-            near = 2 * (part & wide).sum() >= part.sum()
-            if LEAST <= part.sum() <= most and near and enclosed(part, wall) >= AROUND:
-                cavity[index] |= part
+        muscle, beside = labels[index] == MUSCLE, cavity[[index - 1, index + 1]]
+        common = beside.all(0) if beside.all(0).any() else beside.any(0)
+        if (muscle & common).sum() < EMPTIED * common.sum():
+            cavity[index] = _elsewhere(parts[index], muscle, beside)
+
+
+def _elsewhere(parts: list[Mask], muscle: Mask, beside: Volume) -> Mask:
+    """Of the regions of a slice the walled one that shares most with what is within a radius of cavities."""
+    wide = np.any([grown(each, _reach(each, 1.0, 0)) for each in beside if each.any()], 0)
+    most, best, chosen = WIDER * float(beside.sum((1, 2)).max()), 0, np.zeros_like(muscle)
+    for part in parts:
+        wall, shared = largest(muscle | part, part) & ~part, int((part & wide).sum())
+        fits = LEAST <= part.sum() <= most and 2 * shared >= part.sum()
+        if fits and shared > best and enclosed(part, wall) >= AROUND:
+            best, chosen = shared, part
+    return chosen
 
 
 def _next(parts: list[Mask], near: Mask) -> Mask:

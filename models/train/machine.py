@@ -4,7 +4,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -89,19 +89,34 @@ def pieces(
 @contextmanager
 def arriving(
     make: Callable[[int], None], count: int, jobs: int, tell: Callable[[int], None] | None = None
-) -> Iterator[Callable[[int], None]]:
+) -> Iterator[Callable[[int, float], bool]]:
     """The same pieces, in their order, made by ``jobs`` other processes while the caller goes on.
 
-    Gives a function that waits for the piece of an index, and raises what its ``make`` raised; at the end
-    what was not begun is left out. ``tell`` hears how many there are, in a thread of its own.
+    Gives a function of an index and a ``time.monotonic()``, which waits for that piece up to then, says
+    whether it is there, and raises what its ``make`` raised. At the end the pieces that processes have begun,
+    or have been handed, are finished first. ``tell`` hears how many there are, in a thread of its own.
     """
     with ProcessPoolExecutor(min(jobs, count), get_context("spawn"), alone) as pool:
         made = [pool.submit(make, index) for index in range(count)]
-
         if tell:
             for each in made:
-                each.add_done_callback(lambda _: tell(sum(one.done() for one in made)))
+                each.add_done_callback(lambda _: tell(sum(map(_good, made))))
         try:
-            yield lambda index: made[index].result()
+            yield lambda index, deadline: _there(made[index], deadline)
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _good(made: Future[None]) -> bool:
+    return made.done() and not made.cancelled() and made.exception() is None
+
+
+def _there(made: Future[None], deadline: float) -> bool:
+    left = None if math.isinf(deadline) else max(deadline - time.monotonic(), 0)
+    try:
+        made.result(left)
+    except TimeoutError:
+        if made.done():
+            raise
+        return False
+    return True

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 Network = TypeVar("Network", bound=nn.Module)
+CHECKPOINT = "checkpoint.pt"
 
 
 class State(Generic[Network]):
@@ -76,7 +77,7 @@ class State(Generic[Network]):
         }
         part = self.folder / "checkpoint.part"
         torch.save(state, part)
-        part.rename(self.folder / "checkpoint.pt")
+        part.rename(self.folder / CHECKPOINT)
         line = {"step": self.step, "loss": float(torch.stack(self._losses).double().mean()), **judged}
         with (self.folder / "curve.jsonl").open("a") as curve:
             curve.write(json.dumps(line) + "\n")
@@ -84,7 +85,7 @@ class State(Generic[Network]):
 
     def resume(self) -> bool:
         """Go on from the folder's checkpoint; whether there is one."""
-        path = self.folder / "checkpoint.pt"
+        path = self.folder / CHECKPOINT
         if not path.exists():
             return False
         state = torch.load(path, weights_only=True, map_location=self._device)

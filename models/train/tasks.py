@@ -56,6 +56,7 @@ def _unrolled(plan: recipe.Recipe, folder: Path, made: Made, tell: Tell, machine
 def _segmentation(
     plan: segmentation_recipe.SegmentationRecipe, folder: Path, made: Made, tell: Tell, machine: Machine
 ) -> object:
+    segmentation.check(plan, folder)
     drawn = folder / "corpus", plan.seed, plan.shards, made
     if not plan.fresh:
         slices.make(*drawn, machine.jobs)

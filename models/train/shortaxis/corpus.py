@@ -1,6 +1,7 @@
 """Drawn slices on disk: shards, made once, by seed."""
 
 import math
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
@@ -41,8 +42,8 @@ def make(
 
 def growing(
     folder: Path, seed: int, shards: int, tell: Callable[[int], None] | None = None, jobs: int = 1
-) -> AbstractContextManager[Callable[[int], None]]:
-    """The same shards while something else goes on; what it gives waits for the one of an index."""
+) -> AbstractContextManager[Callable[[int, float], bool]]:
+    """The same shards while something else goes on; what it gives waits for one (``arriving``)."""
     folder.mkdir(parents=True, exist_ok=True)
     return arriving(partial(_write, folder, seed, SHARD), shards, jobs, tell)
 
@@ -50,7 +51,7 @@ def growing(
 def _write(folder: Path, seed: int, count: int, index: int) -> None:
     path = folder / f"{index:05d}.pt"
     if not path.exists():
-        part = path.with_suffix(".part")
+        part = path.with_suffix(f".{os.getpid()}.part")
         torch.save(slices(np.random.default_rng([seed, index]), count), part)
         part.rename(path)
 

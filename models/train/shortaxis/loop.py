@@ -12,11 +12,11 @@ from models.errors import ModelError
 from models.nets.segmenter import Segmenter
 from models.train.course import Tell, follow
 from models.train.fields import Random
-from models.train.machine import Machine
+from models.train.machine import RESERVE, Machine
 from models.train.shortaxis import corpus
 from models.train.shortaxis.level import level
 from models.train.shortaxis.recipe import SegmentationRecipe
-from models.train.state import State, rate
+from models.train.state import CHECKPOINT, State, rate
 
 Judged = tuple[torch.Tensor, torch.Tensor]
 """Windows, float32 [slice, frame, y, x], and labels, int64 [slice, y, x]."""
@@ -25,8 +25,8 @@ JUDGED = 96
 """Slices to judge by."""
 
 
-Ready = Callable[[int], None]
-"""Waits for a shard of the corpus."""
+Ready = Callable[[int, float], bool]
+"""Waits for a shard of the corpus up to a ``time.monotonic()``: whether it is there."""
 
 
 def train(
@@ -43,6 +43,7 @@ def train(
     """
     torch.manual_seed(recipe.seed)
     machine = machine or Machine()
+    check(recipe, folder)
     state = _begin(recipe, folder, machine.device)
     state.resume()
     if state.step >= recipe.steps:
@@ -52,13 +53,19 @@ def train(
         state,
         recipe.steps,
         recipe.every,
-        _endless(recipe, folder, state.step, machine.device, ready),
+        _endless(recipe, folder, state.step, machine, ready),
         lambda batch, at: _learn(state, recipe, batch[0], batch[1], at),
         lambda model: {"dice": judge(model, judges)},
         tell,
         machine,
     )
     return _levelled(state.smooth, recipe)
+
+
+def check(recipe: SegmentationRecipe, folder: Path) -> None:
+    """Raise ModelError where a training cannot begin in a folder, before its corpus is drawn."""
+    if recipe.begin and not (folder / CHECKPOINT).exists():
+        _known(recipe)
 
 
 def _levelled(network: Segmenter, recipe: SegmentationRecipe) -> Segmenter:
@@ -109,20 +116,22 @@ def dice(one: torch.Tensor, other: torch.Tensor) -> float:
 
 
 def _endless(
-    recipe: SegmentationRecipe, folder: Path, done: int, device: torch.device, ready: Ready | None
+    recipe: SegmentationRecipe, folder: Path, done: int, machine: Machine, ready: Ready | None
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """Batches from ``done`` steps on, shard after shard (``shard_at``).
+    """Batches from ``done`` steps on, shard after shard (``shard_at``); at a deadline that a shard has missed
+    the first one is taken instead.
 
     A GPU keeps every shard that it has seen; a processor has one at a time.
     """
     each = corpus.SHARD // recipe.batch
     step = done // each * each
     known: dict[int, corpus.Slices] = {}
+    device = machine.device
     while True:
         random = np.random.default_rng([recipe.seed, 2, step])
         index = shard_at(recipe, step)
-        if ready and index not in known:
-            ready(index)
+        if ready and index not in known and not ready(index, machine.deadline - RESERVE):
+            index = 0
         shard = known.get(index) or corpus.load(folder / "corpus", index, device)
         if device.type != "cpu":
             known[index] = shard
@@ -134,18 +143,21 @@ def _endless(
 
 
 def shard_at(recipe: SegmentationRecipe, step: int) -> int:
-    """The shard that is learned from at a step: each once in an order that the seed and the pass give; while
-    they are being drawn any of those that joined until then."""
-    if recipe.fresh:
-        count = min(1 + step // recipe.fresh, recipe.shards)
-        return int(np.random.default_rng([recipe.seed, 1, step]).integers(count))
-    turn, place = divmod(step // (corpus.SHARD // recipe.batch), recipe.shards)
-    return int(np.random.default_rng([recipe.seed, 1, turn]).permutation(recipe.shards)[place])
+    """The shard that is learned from at a step: each once in an order that the seed and the pass give; of a
+    corpus that grows one that has just joined, or any of those that joined before."""
+    each = corpus.SHARD // recipe.batch
+    if not recipe.fresh:
+        turn, place = divmod(step // each, recipe.shards)
+        return int(np.random.default_rng([recipe.seed, 1, turn]).permutation(recipe.shards)[place])
+    newest = step // recipe.fresh
+    if newest < recipe.shards and step - each < newest * recipe.fresh:
+        return newest
+    return int(np.random.default_rng([recipe.seed, 1, step]).integers(min(newest + 1, recipe.shards)))
 
 
 def _begin(recipe: SegmentationRecipe, folder: Path, device: torch.device) -> State[Segmenter]:
     model, smooth = Segmenter(recipe.design), Segmenter(recipe.design)
-    if recipe.begin:
+    if recipe.begin and not (folder / CHECKPOINT).exists():
         model.load_state_dict(_known(recipe).state_dict())
     for each in (model, smooth):
         each.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -161,6 +173,8 @@ def _known(recipe: SegmentationRecipe) -> nn.Module:
             f"recipe {recipe.name} begins with weights of SHA-256 {recipe.begin[:16]}..., at hand are "
             f"{model.sha256[:16]}...: put that version's card and weights into a folder of SCANSIDE_MODELS"
         )
+    if model.card.design != recipe.design:
+        raise ModelError(f"recipe {recipe.name} begins with weights of another design")
     return model.network
 
 

@@ -2,10 +2,13 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
+from models.errors import ModelError
 from models.nets.segmenter import SegmenterDesign
 from models.train.recipe import parsed
+
+Precision = Literal["float32", "bfloat16"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,13 +23,13 @@ class SegmentationRecipe:
 
     fresh: int = 0
     """Steps after which one more shard joins those that are learned from, drawn while the training goes on;
-    0: all are drawn before."""
+    0: all are drawn before. A shard is learned from when it joins, then by chance: early ones more often."""
 
     begin: str = ""
     """SHA-256 of the weights, of the model at hand of this name, that a training begins with; "": random."""
 
-    precision: Literal["float32", "bfloat16"] = "float32"
-    """Of the products of a step; weights and sums have float32."""
+    precision: Precision = "float32"
+    """Of what a step's layers take and give; weights, loss and their average have float32."""
 
     steps: int = 2000
     batch: int = 12
@@ -50,6 +53,12 @@ class SegmentationRecipe:
     """So many new slices say at the end by how much the scores of muscle are shifted; 0: they are not."""
 
     design: SegmenterDesign = field(default_factory=lambda: SegmenterDesign(kind="segmenter"))
+
+    def __post_init__(self) -> None:
+        if self.precision not in get_args(Precision):
+            raise ModelError(f"precision {self.precision!r}, known are {', '.join(get_args(Precision))}")
+        if self.fresh < 0:
+            raise ModelError(f"fresh {self.fresh}: steps are not negative")
 
 
 def read(path: Path) -> SegmentationRecipe:

@@ -22,7 +22,8 @@ class Sampling:
     """The same from pixels to pixels."""
 
     ghost: tuple[float, int, int]
-    """Of which strength in the mean of moments, how far away [pixel] and along which axis."""
+    """Of which strength in the mean of moments without one of their own, how far away [pixel], along which
+    axis."""
 
     noise: float
     """Standard deviation in each pixel."""

@@ -179,6 +179,15 @@ def test_a_phase_that_is_unlike_both_beside_it_is_no_end_systole(place):
     assert any(systole.equal(images[phase]) for phase in (7, 8, 9) if phase != place)
 
 
+@pytest.mark.parametrize("bad", [(7, 9), (1, 2, 3), tuple(range(1, 16, 2)), (*range(1, 8), *range(9, 16))])
+def test_beside_phases_that_are_not_finite_end_systole_is_found(bad):
+    radii = [12 + 4 * math.cos(2 * math.pi * phase / 16) for phase in range(16)]
+    images = shown(beat(tuple(radii), slices=1))[:, 0]
+    images[list(bad), 0, 0] = torch.nan
+    systole = extremes(images)[1]
+    assert any(systole.equal(images[phase]) for phase in (7, 8, 9))
+
+
 @pytest.mark.parametrize("bad", [torch.nan, torch.inf])
 def test_a_pixel_that_is_not_finite_takes_no_labels_from_other_phases(bad):
     """All phases are seen beside end-systole: one pixel there took the labels of all."""

@@ -1,6 +1,7 @@
 """The left ventricle is found whatever else was labelled."""
 
 import numpy as np
+import pytest
 import torch
 
 from models.cardiac.right import right_ventricle
@@ -134,6 +135,23 @@ def test_what_is_far_away_or_not_walled_does_not_fill_the_place_of_an_empty_sect
     bare[3][disc(5, (44, 32))] = CAVITY
     for each in (far, bare):
         assert not (tidy(each)[3] == CAVITY).any()
+
+
+@pytest.mark.parametrize("away", [13, 14, 15])
+def test_a_stomach_beside_an_emptied_section_is_no_cavity(away):
+    heart = np.stack([ventricle(radius) for radius in (12, 10, 8, 0, 6, 5)])
+    heart[3] = np.where(disc(9), MUSCLE, 0)
+    beside = heart.copy()
+    beside[3] = np.where(disc(9, (32 + away, 32)), MUSCLE, heart[3])
+    beside[3][disc(5, (32 + away, 32))] = CAVITY
+    assert not (tidy(beside)[3] == CAVITY).any()
+
+
+def test_one_section_alone_goes_on_where_another_breath_moved_it():
+    heart = np.stack([ventricle(radius) for radius in (12, 10, 8, 6, 6, 5)])
+    near, far = np.roll(heart[3], 9, 0), np.roll(heart[3], -11, 0)
+    heart[3] = near | far
+    np.testing.assert_array_equal(tidy(heart)[3], near)
 
 
 def test_cavities_beyond_two_slices_without_one_are_no_muscle():

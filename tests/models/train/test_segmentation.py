@@ -1,5 +1,6 @@
 """Training of a segmentation network: it goes on where it was, with shards drawn before or meanwhile."""
 
+import time
 from dataclasses import replace
 
 import pytest
@@ -9,7 +10,7 @@ from models import zoo
 from models.card import Card
 from models.errors import ModelError
 from models.nets.segmenter import Segmenter, SegmenterDesign
-from models.train import tasks
+from models.train import machine, tasks
 from models.train.machine import Machine
 from models.train.shortaxis import corpus, loop
 from models.train.shortaxis.recipe import SegmentationRecipe
@@ -45,11 +46,12 @@ def test_every_shard_is_learned_from_once_in_a_pass():
     assert sorted(seen[:5]) == sorted(seen[5:]) == [0, 1, 2, 3, 4]
 
 
-def test_a_shard_joins_after_so_many_steps():
+def test_a_shard_joins_after_so_many_steps_and_is_learned_from_then():
     recipe = replace(TINY, shards=5, fresh=10)
-    seen = [loop.shard_at(recipe, step) for step in range(200)]
-    assert all(index <= min(step // 10, 4) for step, index in enumerate(seen))
-    assert set(seen[40:]) == {0, 1, 2, 3, 4}
+    seen = [loop.shard_at(recipe, step) for step in range(0, 200, 2)]
+    assert all(index <= min(2 * place // 10, 4) for place, index in enumerate(seen))
+    assert [seen[place] for place in (0, 5, 10, 15, 20)] == [0, 1, 2, 3, 4]
+    assert set(seen[20:]) == {0, 1, 2, 3, 4}
 
 
 def test_a_corpus_that_grows_teaches_the_same_however_long_it_takes(tmp_path):
@@ -61,15 +63,36 @@ def test_a_corpus_that_grows_teaches_the_same_however_long_it_takes(tmp_path):
     loop.train(recipe, tmp_path / "whole", lambda *each: again.append(each))
     assert [step for step, _ in told] == list(range(1, 9))
     assert [loss for _, loss in told] == pytest.approx([loss for _, loss in again], rel=1e-4)
+    (tmp_path / "whole" / "corpus" / "00001.pt").unlink()
+    (tmp_path / "whole" / "checkpoint.pt").unlink()
+    with pytest.raises(FileNotFoundError, match=r"00001\.pt"):
+        loop.train(recipe, tmp_path / "whole")
 
 
-def test_a_shard_that_cannot_be_drawn_ends_the_training(tmp_path):
-    (tmp_path / "tiny").mkdir()
-    (tmp_path / "tiny" / "corpus").write_text("no folder")
-    with pytest.raises(FileExistsError):
-        tasks.TASKS["segmentation"].run(
-            replace(TINY, fresh=4), tmp_path / "tiny", lambda _: None, lambda *_: None, Machine()
-        )
+def test_a_shard_that_cannot_be_written_ends_the_training(tmp_path, monkeypatch):
+    monkeypatch.setattr(corpus, "_write", cannot)
+    with pytest.raises(RuntimeError, match="no room"):
+        trained(replace(TINY, fresh=4), tmp_path / "tiny")
+
+
+def cannot(*_):
+    raise RuntimeError("no room")
+
+
+def test_a_training_does_not_wait_beyond_its_deadline_for_a_shard(tmp_path, monkeypatch):
+    corpus.make(tmp_path / "corpus", TINY.seed, 1)
+    monkeypatch.setattr(loop, "RESERVE", 0.1)
+    monkeypatch.setattr(machine, "RESERVE", 0.1)
+    begin = time.monotonic()
+    recipe = replace(TINY, fresh=4, steps=10**6)
+    with machine.arriving(late, 2, 1) as ready:
+        loop.train(recipe, tmp_path, None, Machine(deadline=begin + 3), ready)
+        assert 2.5 < time.monotonic() - begin < 5
+    assert (tmp_path / "checkpoint.pt").exists()
+
+
+def late(index):
+    time.sleep(5 * index)
 
 
 @pytest.fixture
@@ -95,6 +118,27 @@ def test_a_training_may_begin_with_the_weights_of_a_model(known, tmp_path):
 def test_other_weights_than_the_recipe_names_are_not_begun_with(known, tmp_path):
     with pytest.raises(ModelError, match=r"begins with weights of SHA-256 0000000000000000\.\.\., at hand"):
         loop._begin(replace(TINY, begin="0" * 64), tmp_path, torch.device("cpu"))
+
+
+def test_what_a_training_begins_with_is_looked_for_before_a_slice_is_drawn(known, tmp_path):
+    for changes in ({"begin": "0" * 64}, {"begin": known[0], "design": replace(SMALL, classes=3)}):
+        folder = tmp_path / str(len(changes))
+        with pytest.raises(ModelError, match="begins with weights of"):
+            trained(replace(TINY, **changes), folder)
+        assert not list(folder.iterdir())
+
+
+def test_a_training_that_goes_on_needs_no_weights_to_begin_with(known, tmp_path):
+    corpus.make(tmp_path / "corpus", TINY.seed, TINY.shards)
+    begun = replace(TINY, begin=known[0])
+    loop.train(begun, tmp_path)
+    loop.train(replace(begun, begin="0" * 64, steps=12), tmp_path)
+
+
+@pytest.mark.parametrize("changes", [{"precision": "bf16"}, {"fresh": -5}])
+def test_a_recipe_with_an_odd_value_is_refused(changes):
+    with pytest.raises(ModelError):
+        replace(TINY, **changes)
 
 
 def test_steps_of_half_precision_learn_about_the_same(tmp_path):
