@@ -47,7 +47,7 @@ def train(
     state = _begin(recipe, folder, machine.device)
     state.resume()
     if state.step >= recipe.steps:
-        return _levelled(state.smooth, recipe)
+        return _finished(state.smooth, recipe)
     judges = judging(recipe)
     follow(
         state,
@@ -59,16 +59,22 @@ def train(
         tell,
         machine,
     )
-    return _levelled(state.smooth, recipe)
+    return _finished(state.smooth, recipe)
 
 
 def check(recipe: SegmentationRecipe, folder: Path) -> None:
-    """Raise ModelError where a training cannot begin in a folder, before its corpus is drawn."""
-    if recipe.begin and not (folder / CHECKPOINT).exists():
+    """Raise ModelError where a training cannot begin in a folder, before its corpus is drawn, or not end."""
+    if recipe.begin and (recipe.kept or not (folder / CHECKPOINT).exists()):
         _known(recipe)
 
 
-def _levelled(network: Segmenter, recipe: SegmentationRecipe) -> Segmenter:
+def _finished(network: Segmenter, recipe: SegmentationRecipe) -> Segmenter:
+    """The model of a training whose mean over the last steps is ``network``."""
+    if recipe.kept:
+        mean, before = network.state_dict(), _known(recipe).state_dict()
+        for name, value in mean.items():
+            if value.is_floating_point():
+                value.lerp_(before[name].to(value.device), recipe.kept)
     if recipe.level:
         random = np.random.default_rng([recipe.seed, 2**31 + 1])
         level(network, *_centred(recipe, random, recipe.level))

@@ -28,6 +28,10 @@ class SegmentationRecipe:
     begin: str = ""
     """SHA-256 of the weights, of the model at hand of this name, that a training begins with; "": random."""
 
+    kept: float = 0.0
+    """Part that the weights it began with have in the model at the end, which is the mean of both: it keeps
+    what they were good at (Wortsman et al., CVPR 2022)."""
+
     precision: Precision = "float32"
     """Of what a step's layers take and give; weights, loss and their average have float32."""
 
@@ -59,6 +63,8 @@ class SegmentationRecipe:
             raise ModelError(f"precision {self.precision!r}, known are {', '.join(get_args(Precision))}")
         if self.fresh < 0:
             raise ModelError(f"fresh {self.fresh}: steps are not negative")
+        if not 0 <= self.kept < 1 or (self.kept and not self.begin):
+            raise ModelError(f"kept {self.kept}: a part, below 1, of the weights that a training begins with")
 
 
 def read(path: Path) -> SegmentationRecipe:

@@ -135,7 +135,17 @@ def test_a_training_that_goes_on_needs_no_weights_to_begin_with(known, tmp_path)
     loop.train(replace(begun, begin="0" * 64, steps=12), tmp_path)
 
 
-@pytest.mark.parametrize("changes", [{"precision": "bf16"}, {"fresh": -5}])
+def test_a_model_may_keep_a_part_of_the_weights_that_it_began_with(known, tmp_path):
+    corpus.make(tmp_path / "corpus", TINY.seed, TINY.shards)
+    recipe = replace(TINY, begin=known[0], rate=0.02)
+    learned = loop.train(recipe, tmp_path).state_dict()
+    kept = loop.train(replace(recipe, kept=0.25), tmp_path).state_dict()
+    for name, before in known[1].state_dict().items():
+        if before.is_floating_point():
+            torch.testing.assert_close(kept[name], 0.75 * learned[name] + 0.25 * before, atol=1e-3, rtol=1e-3)
+
+
+@pytest.mark.parametrize("changes", [{"precision": "bf16"}, {"fresh": -5}, {"kept": 0.5}])
 def test_a_recipe_with_an_odd_value_is_refused(changes):
     with pytest.raises(ModelError):
         replace(TINY, **changes)
