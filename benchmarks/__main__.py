@@ -43,6 +43,7 @@ NAMES = (
     "cine_speed",
     "segmentation_bad",
     "segmentation_robust",
+    "training_step",
     "first_pass",
     "perfusion_curves",
     "perfusion_bad",

@@ -97,15 +97,20 @@ def empty(design: SegmenterDesign | Design | Denoising) -> nn.Module:
     return Denoiser(design) if isinstance(design, Denoising) else Unrolled(design)
 
 
+def packed(network: nn.Module) -> bytes:
+    """Weights as files beside cards have them: safetensors, float16."""
+    from safetensors.torch import save as bytes_of
+
+    state = {name: weight.detach().half().contiguous() for name, weight in network.state_dict().items()}
+    return bytes_of(state)
+
+
 def save(card: Card, network: nn.Module, folder: Path) -> Card:
     """Write weights (float16) and card; the card returned states their hash."""
     from dataclasses import replace
 
-    from safetensors.torch import save as bytes_of
-
     folder.mkdir(parents=True, exist_ok=True)
-    state = {name: weight.detach().half().contiguous() for name, weight in network.state_dict().items()}
-    content = bytes_of(state)
+    content = packed(network)
     sha256 = hashlib.sha256(content).hexdigest()
     stated = replace(card, weights=cards.Weights(file=f"{card.name}.safetensors", sha256=sha256))
     (folder / stated.weights.file).write_bytes(content)

@@ -117,12 +117,17 @@ def _shifted(labels: NDArray[np.uint8], cavity: Volume, parts: list[list[Mask]])
 
     Where muscle fills the place between those, the beat has emptied the slice: a stomach may lie beside it.
     """
-    slices = np.flatnonzero(cavity.any((1, 2)))
-    for index in set(range(slices[0], slices[-1])) - set(map(int, slices)) if len(slices) else ():
+    for index in _gaps(cavity):
         muscle, beside = labels[index] == MUSCLE, cavity[[index - 1, index + 1]]
         common = beside.all(0) if beside.all(0).any() else beside.any(0)
         if (muscle & common).sum() < EMPTIED * common.sum():
             cavity[index] = _elsewhere(parts[index], muscle, beside)
+
+
+def _gaps(cavity: Volume) -> list[int]:
+    """The slices without a cavity between those with one."""
+    slices = [int(index) for index in np.flatnonzero(cavity.any((1, 2)))]
+    return sorted(set(range(slices[0], slices[-1])) - set(slices)) if slices else []
 
 
 def _elsewhere(parts: list[Mask], muscle: Mask, beside: Volume) -> Mask:
@@ -175,7 +180,7 @@ def _walls(
         others = [part for part in parts[index] if part.sum() >= LEAST and not (part & inside).any()]
         near = [part for part in others if (grown(part) & own).any() and enclosed(part, own) >= WALLED]
         out[index] = _nearer(own, cavity[index], np.any(near, axis=0)) if near else own
-    for index in set(range(slices[0], slices[-1])) - set(slices) if slices else ():
+    for index in _gaps(cavity):
         beside = np.any(cavity[index - 1 : index + 2] | out[index - 1 : index + 2], 0)
         out[index] = largest((labels[index] == MUSCLE) & grown(beside), beside)
     if len(slices) > 1:

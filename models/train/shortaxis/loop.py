@@ -24,6 +24,7 @@ Judged = tuple[torch.Tensor, torch.Tensor]
 JUDGED = 96
 """Slices to judge by."""
 
+WEIGHTS = "weights.safetensors"
 
 Ready = Callable[[int, float], bool]
 """Waits for a shard of the corpus up to a ``time.monotonic()``: whether it is there."""
@@ -36,7 +37,8 @@ def train(
     machine: Machine | None = None,
     ready: Ready | None = None,
 ) -> Segmenter:
-    """Train by a recipe in a folder with corpus, checkpoint and curve; the model is the smoothed one.
+    """Train by a recipe in a folder with corpus, checkpoint and curve; the model is the smoothed one, whose
+    weights are written as ``weights.safetensors``, as a card states them.
 
     ``ready`` waits for a shard, where they are still being drawn. Raises ModelError: the weights to begin
     with are not at hand.
@@ -44,22 +46,22 @@ def train(
     torch.manual_seed(recipe.seed)
     machine = machine or Machine()
     check(recipe, folder)
-    state = _begin(recipe, folder, machine.device)
+    state = begin(recipe, folder, machine.device)
     state.resume()
     if state.step >= recipe.steps:
-        return _finished(state.smooth, recipe)
+        return _finished(state.smooth, recipe, folder)
     judges = judging(recipe)
     follow(
         state,
         recipe.steps,
         recipe.every,
         _endless(recipe, folder, state.step, machine, ready),
-        lambda batch, at: _learn(state, recipe, batch[0], batch[1], at),
+        lambda batch, at: learn(state, recipe, batch[0], batch[1], at),
         lambda model: {"dice": judge(model, judges)},
         tell,
         machine,
     )
-    return _finished(state.smooth, recipe)
+    return _finished(state.smooth, recipe, folder)
 
 
 def check(recipe: SegmentationRecipe, folder: Path) -> None:
@@ -68,8 +70,8 @@ def check(recipe: SegmentationRecipe, folder: Path) -> None:
         _known(recipe)
 
 
-def _finished(network: Segmenter, recipe: SegmentationRecipe) -> Segmenter:
-    """The model of a training whose mean over the last steps is ``network``."""
+def _finished(network: Segmenter, recipe: SegmentationRecipe, folder: Path) -> Segmenter:
+    """The model of a training whose mean over the last steps is ``network``; its weights are written."""
     if recipe.kept:
         mean, before = network.state_dict(), _known(recipe).state_dict()
         for name, value in mean.items():
@@ -78,6 +80,7 @@ def _finished(network: Segmenter, recipe: SegmentationRecipe) -> Segmenter:
     if recipe.level:
         random = np.random.default_rng([recipe.seed, 2**31 + 1])
         level(network, *_centred(recipe, random, recipe.level))
+    (folder / WEIGHTS).write_bytes(zoo.packed(network))
     return network.eval()
 
 
@@ -161,7 +164,8 @@ def shard_at(recipe: SegmentationRecipe, step: int) -> int:
     return int(np.random.default_rng([recipe.seed, 1, step]).integers(min(newest + 1, recipe.shards)))
 
 
-def _begin(recipe: SegmentationRecipe, folder: Path, device: torch.device) -> State[Segmenter]:
+def begin(recipe: SegmentationRecipe, folder: Path, device: torch.device) -> State[Segmenter]:
+    """A training of which no step is done. Raises ModelError: the weights to begin with are not at hand."""
     model, smooth = Segmenter(recipe.design), Segmenter(recipe.design)
     if recipe.begin and not (folder / CHECKPOINT).exists():
         model.load_state_dict(_known(recipe).state_dict())
@@ -184,9 +188,10 @@ def _known(recipe: SegmentationRecipe) -> nn.Module:
     return model.network
 
 
-def _learn(
+def learn(
     state: State[Segmenter], recipe: SegmentationRecipe, images: torch.Tensor, labels: torch.Tensor, at: int
 ) -> torch.Tensor:
+    """The loss of a step on images [slice, frame, y, x] and labels [slice, y, x], the ``at``-th of all."""
     state.model.train()
     half = recipe.precision == "bfloat16"
     with torch.autocast(images.device.type, torch.bfloat16, enabled=half):

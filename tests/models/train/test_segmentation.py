@@ -1,5 +1,6 @@
 """Training of a segmentation network: it goes on where it was, with shards drawn before or meanwhile."""
 
+import hashlib
 import time
 from dataclasses import replace
 
@@ -109,7 +110,7 @@ def known(tmp_path, monkeypatch):
 
 def test_a_training_may_begin_with_the_weights_of_a_model(known, tmp_path):
     sha256, network = known
-    begun = loop._begin(replace(TINY, begin=sha256), tmp_path, torch.device("cpu"))
+    begun = loop.begin(replace(TINY, begin=sha256), tmp_path, torch.device("cpu"))
     for one, other in zip(begun.smooth.parameters(), network.parameters(), strict=True):
         torch.testing.assert_close(one, other, atol=1e-3, rtol=1e-3)
     assert all(each.requires_grad for each in begun.model.parameters())
@@ -117,7 +118,7 @@ def test_a_training_may_begin_with_the_weights_of_a_model(known, tmp_path):
 
 def test_other_weights_than_the_recipe_names_are_not_begun_with(known, tmp_path):
     with pytest.raises(ModelError, match=r"begins with weights of SHA-256 0000000000000000\.\.\., at hand"):
-        loop._begin(replace(TINY, begin="0" * 64), tmp_path, torch.device("cpu"))
+        loop.begin(replace(TINY, begin="0" * 64), tmp_path, torch.device("cpu"))
 
 
 def test_what_a_training_begins_with_is_looked_for_before_a_slice_is_drawn(known, tmp_path):
@@ -143,6 +144,14 @@ def test_a_model_may_keep_a_part_of_the_weights_that_it_began_with(known, tmp_pa
     for name, before in known[1].state_dict().items():
         if before.is_floating_point():
             torch.testing.assert_close(kept[name], 0.75 * learned[name] + 0.25 * before, atol=1e-3, rtol=1e-3)
+
+
+def test_the_finished_weights_are_written_as_a_card_states_them(known, tmp_path):
+    corpus.make(tmp_path / "corpus", TINY.seed, TINY.shards)
+    found = loop.train(replace(TINY, begin=known[0], kept=0.5, level=16), tmp_path)
+    written = (tmp_path / "weights.safetensors").read_bytes()
+    card = zoo.save(zoo.load("tiny").card, found, tmp_path / "other")
+    assert hashlib.sha256(written).hexdigest() == card.weights.sha256
 
 
 @pytest.mark.parametrize("changes", [{"precision": "bf16"}, {"fresh": -5}, {"kept": 0.5}])
