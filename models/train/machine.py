@@ -61,6 +61,17 @@ def alone() -> None:
     torch.set_num_threads(1)
 
 
+@contextmanager
+def single() -> Iterator[None]:
+    """One thread for what is done within: many small operations wait for each other's threads."""
+    threads = torch.get_num_threads()
+    alone()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
 def pieces(
     make: Callable[[int], None], count: int, jobs: int, tell: Callable[[int], None] | None = None
 ) -> None:
@@ -69,15 +80,11 @@ def pieces(
     ``tell`` hears how many there are. With several processes ``make`` must be pickled.
     """
     if jobs == 1:
-        threads = torch.get_num_threads()
-        alone()
-        try:
+        with single():
             for index in range(count):
                 make(index)
                 if tell:
                     tell(index + 1)
-        finally:
-            torch.set_num_threads(threads)
         return
     with ProcessPoolExecutor(min(jobs, count), get_context("spawn"), alone) as pool:
         for done, each in enumerate(as_completed([pool.submit(make, index) for index in range(count)])):

@@ -12,7 +12,7 @@ from models.errors import ModelError
 from models.nets.segmenter import Segmenter
 from models.train.course import Tell, follow
 from models.train.fields import Random
-from models.train.machine import RESERVE, Machine
+from models.train.machine import RESERVE, Machine, single
 from models.train.shortaxis import corpus
 from models.train.shortaxis.level import level
 from models.train.shortaxis.recipe import SegmentationRecipe
@@ -102,7 +102,9 @@ def judging(recipe: SegmentationRecipe) -> Judged:
 
 def _centred(recipe: SegmentationRecipe, random: Random, count: int) -> Judged:
     design = recipe.design
-    return corpus.centred(corpus.slices(random, count), recipe.window, design.pixel, design.frames)
+    with single():
+        drawn = corpus.slices(random, count)
+    return corpus.centred(drawn, recipe.window, design.pixel, design.frames)
 
 
 def judge(model: Segmenter, windows: Judged) -> list[float]:
